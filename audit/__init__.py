@@ -1,0 +1,1 @@
+"""Responsible-AI audits of JAX/Flax models, judged on intervals."""

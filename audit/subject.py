@@ -1,0 +1,222 @@
+"""What is audited: data in four splits, a model, and the model's outputs on them, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from audit.devices import map_examples
+
+Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
+Modality = Literal["table", "image", "text", "series", "interactions"]
+Inputs = Any  # an array with leading axis n, or a dict of such arrays
+JUDGED = "test"
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A column of a table, in its own unit; `scale` is its standard deviation on train, the attacks' unit."""
+
+    name: str
+    kind: Literal["numeric", "categorical"] = "numeric"
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    scale: float = 1.0
+    mutable: bool = True
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows with one job. Every array has leading axis n; groups are text, '(missing)' where unknown.
+
+    x: for a table one float32 matrix [n, d] in the features' own units, a categorical column holding
+    its category's code (0 is a category not seen in train); for images float32 [n, height, width,
+    channels] in [0, 1]; a dict of arrays for sequences and user-item pairs.
+    y: int class [n], 0/1 matrix [n, k] (multilabel) or float [n] (regression, ranking).
+    """
+
+    x: Inputs
+    y: np.ndarray
+    id: np.ndarray
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cluster: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    time: np.ndarray | None = None
+    legitimate: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: np.ndarray) -> Split:
+        """Return the split of these rows (indices or a mask)."""
+
+        def pick(a: Any) -> Any:
+            return None if a is None else a[rows]
+
+        x = {k: v[rows] for k, v in self.x.items()} if isinstance(self.x, Mapping) else self.x[rows]
+        return replace(
+            self,
+            x=x,
+            y=self.y[rows],
+            id=self.id[rows],
+            groups={k: v[rows] for k, v in self.groups.items()},
+            cluster=pick(self.cluster),
+            weight=pick(self.weight),
+            time=pick(self.time),
+            legitimate={k: v[rows] for k, v in self.legitimate.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """Where the data came from and what was done to them."""
+
+    source: str = ""
+    licence: str = ""
+    sha256: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    repeated_in_test: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Disjoint splits of one task: train fits, validation chooses, calibration tunes, test is judged once.
+
+    `favourable` is the index of the class that is good for the person (in credit data the event is a
+    default, so it is 0), None where no class is. `low` and `high` bound the inputs, broadcastable to one
+    example; None means no declared bounds.
+    """
+
+    name: str
+    task: Task
+    modality: Modality
+    splits: Mapping[str, Split]
+    target: str = "y"
+    classes: tuple[str, ...] = ()
+    favourable: int | None = None
+    features: tuple[Feature, ...] = ()
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    provenance: Provenance = Provenance()
+
+    @property
+    def test(self) -> Split:
+        """Return the split that is judged."""
+        return self.splits[JUDGED]
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """How outputs become a decision: the largest output, class 1 at or above a threshold, the top k, or none."""
+
+    kind: Literal["argmax", "threshold", "top_k", "none"] = "argmax"
+    threshold: float = 0.5
+    k: int = 1
+
+    def __str__(self) -> str:
+        text = {
+            "threshold": f"class 1 when its probability is at least {self.threshold:g}",
+            "argmax": "the class with the largest output",
+            "top_k": f"the {self.k} largest outputs",
+        }
+        return text.get(self.kind, "the output itself")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A function from (params, inputs) to outputs[n, k] and how to read them.
+
+    outputs: 'logits' (k = 1 is the log-odds of class 1), 'probabilities' (k = 1 is that of class 1) or
+    'values' (regression, ranking). Without `apply` the model is a file of scores: `scores` holds
+    outputs[n, k] per split. `differentiable` says that JAX can trace `apply`.
+    """
+
+    name: str
+    apply: Callable[[Any, Inputs], Any] | None
+    params: Any = None
+    outputs: Literal["logits", "probabilities", "values"] = "logits"
+    decision: DecisionRule = DecisionRule()
+    differentiable: bool = True
+    network: str = ""
+    scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model on its data, with outputs[n, k] of the test and calibration rows computed once."""
+
+    model: Model
+    data: Dataset
+    outputs: Mapping[str, np.ndarray]
+
+    @property
+    def has(self) -> frozenset[str]:
+        """Return what checks may ask for: gradient, function, bounds, groups, classes, features, favourable."""
+        data, model = self.data, self.model
+        present = {
+            "function": model.apply is not None,
+            "gradient": model.apply is not None and model.differentiable,
+            "bounds": data.low is not None and data.high is not None,
+            "groups": bool(data.test.groups),
+            "classes": data.task in ("binary", "multiclass"),
+            "features": bool(data.features),
+            "favourable": data.favourable is not None,
+            "probabilities": model.outputs != "values",
+        }
+        return frozenset(name for name, there in present.items() if there)
+
+    def probabilities(self, split: str = JUDGED) -> np.ndarray:
+        """Return class probabilities[n, classes] (float64)."""
+        return probabilities(self.outputs[split], self.model.outputs)
+
+    def predictions(self, split: str = JUDGED) -> np.ndarray:
+        """Return the decided class[n]."""
+        return decide(self.outputs[split], self.model)
+
+
+def probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
+    """Return class probabilities[n, classes] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
+    out = np.asarray(outputs, np.float64)
+    if kind == "probabilities":
+        return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
+    logits = np.concatenate([np.zeros_like(out), out], axis=1) if out.shape[1] == 1 else out
+    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exp / exp.sum(axis=1, keepdims=True)
+
+
+def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
+    """Return the decided class[n] of outputs[n, k] under the model's decision rule."""
+    if model.decision.kind == "threshold":
+        return (probabilities(outputs, model.outputs)[:, 1] >= model.decision.threshold).astype(np.int32)
+    out = np.asarray(outputs)
+    if out.shape[1] == 1:
+        return (out[:, 0] >= (0.5 if model.outputs == "probabilities" else 0.0)).astype(np.int32)
+    return out.argmax(axis=1).astype(np.int32)
+
+
+def run_model(model: Model, x: Inputs, *, batch: int = 1024) -> np.ndarray:
+    """Return outputs[n, k] (float32) of the model on x, batched, padded and sharded when it is JAX."""
+    if model.apply is None:
+        raise ValueError("a file of scores cannot be run on new inputs")
+    if model.differentiable:
+        return np.asarray(map_examples(model.apply, model.params, x, batch=batch))
+    return np.asarray(model.apply(model.params, x), np.float32)
+
+
+def observe(model: Model, data: Dataset) -> Subject:
+    """Return the subject: outputs on the test and calibration rows, or the model's stored scores."""
+    names = [name for name in (JUDGED, "calibration") if name in data.splits and len(data.splits[name])]
+    if model.apply is None:
+        return Subject(
+            model, data, {name: np.asarray(model.scores[name]) for name in names if name in model.scores}
+        )
+    return Subject(model, data, {name: run_model(model, data.splits[name].x) for name in names})
