@@ -19,7 +19,7 @@ def mesh() -> Mesh:
 
 
 def batch_size(rows: int, batch: int, devices: int) -> int:
-    """Return the power of two at least min(rows, batch), at most batch rounded up, divisible by the devices."""
+    """Return the least power of two covering min(rows, batch), rounded up to a multiple of the devices."""
     size = 1
     while size < min(rows, batch):
         size *= 2

@@ -363,7 +363,7 @@ class Record(Frozen):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
     def to_bytes(self, *, volatile: bool = True) -> bytes:
-        """Return the record as canonical UTF-8 JSON (sorted keys, one line a value), volatile block optional."""
+        """Return the record as canonical UTF-8 JSON (sorted keys), the volatile block optional."""
         data = self.model_dump(mode="json", by_alias=True, exclude=None if volatile else {"volatile"})
         text = json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode()

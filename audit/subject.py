@@ -114,7 +114,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How outputs become a decision: the largest output, class 1 at or above a threshold, the top k, or none."""
+    """How outputs decide: the largest, class 1 at or above a threshold, the top k, or not at all."""
 
     kind: Literal["argmax", "threshold", "top_k", "none"] = "argmax"
     threshold: float = 0.5
@@ -160,7 +160,7 @@ class Subject:
 
     @property
     def has(self) -> frozenset[str]:
-        """Return what checks may ask for: gradient, function, bounds, groups, classes, features, favourable."""
+        """Return what checks may need: gradient, function, bounds, groups, classes, features, ..."""
         data, model = self.data, self.model
         present = {
             "function": model.apply is not None,

@@ -1,0 +1,1 @@
+"""Record to bytes: one file per format (no JAX)."""

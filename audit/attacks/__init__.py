@@ -1,0 +1,1 @@
+"""Attacks: pure jitted functions, usable as a library."""

@@ -1,0 +1,1 @@
+"""Attributions: pure jitted functions, usable as a library."""

@@ -1,0 +1,1 @@
+"""Arrays to small summaries: counts, bins, ranks."""

@@ -1,0 +1,1 @@
+"""Summaries to estimates: intervals, bounds, power (NumPy and SciPy, no JAX)."""
