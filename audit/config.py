@@ -1,0 +1,241 @@
+"""The configuration: YAML to one frozen Config; errors name the line and the nearest known key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from audit import yaml_text
+from audit.config_errors import validated
+from audit.errors import ConfigError
+from audit.evidence import Frozen, Policy
+from audit.locate import named, resolve, shipped
+from audit.policies import load_policy, with_includes
+from audit.registry import find
+
+VERSION = 1
+Formats = Literal["html", "markdown"]
+
+
+class SplitConfig(Frozen):
+    """How rows are divided; fractions are of all rows (of the training file where test is a file)."""
+
+    by: Literal["fraction", "column", "cluster"] = "fraction"
+    column: str | None = Field(
+        default=None, description="by column: holds train, validation, calibration or test"
+    )
+    validation: float = Field(default=0.1, ge=0, lt=1)
+    calibration: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.2, ge=0, lt=1)
+
+
+class Columns(Frozen, coerce_numbers_to_str=True):
+    """What each column of a table is for; a column in no role is not read."""
+
+    target: str
+    positive: str | None = Field(default=None, description="the target's value that is class 1 (binary)")
+    classes: tuple[str, ...] = Field(default=(), description="the target's values in order; found when empty")
+    favourable: str | None = Field(default=None, description="the class that is good for the person")
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = Field(default=(), description="groups; features only if listed there too")
+    legitimate: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    immutable: tuple[str, ...] = Field(default=(), description="features that no attack may change")
+    id: str | None = None
+    cluster: str | None = Field(default=None, description="rows of one person: patient, user")
+    weight: str | None = None
+    time: str | None = None
+    missing: tuple[str, ...] = Field(default=(), description="texts that mean missing, such as '?'")
+    missing_numeric: Literal["refuse", "drop", "median"] = "refuse"
+    units: dict[str, str] = Field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    bands: dict[str, tuple[float, ...]] = Field(default_factory=dict, description="edges of numeric groups")
+
+
+class EmbeddedData(Frozen):
+    """A real data set that comes with scikit-learn; needs no network."""
+
+    source: Literal["embedded"]
+    dataset: Literal["diabetes", "digits"]
+    split: SplitConfig = SplitConfig()
+
+
+class TableData(Frozen):
+    """A CSV or Parquet table, with its test rows in a file of their own or split off."""
+
+    source: Literal["table"]
+    name: str = ""
+    task: Literal["binary", "multiclass", "multilabel", "regression", "ranking"] = "binary"
+    path: str
+    test: str | None = None
+    columns: Columns
+    split: SplitConfig = SplitConfig()
+    obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
+    licence: str = ""
+    sha256: str | None = None
+
+
+class ImageData(Frozen):
+    """Images in IDX or NPZ files, read as floats in [0, 1]."""
+
+    source: Literal["images"]
+    name: str = ""
+    path: str
+    labels: str | None = None
+    test: str | None = None
+    test_labels: str | None = None
+    classes: tuple[str, ...] = ()
+    favourable: str | None = None
+    split: SplitConfig = SplitConfig()
+    obtain: str = ""
+    licence: str = ""
+
+
+DataConfig = Annotated[EmbeddedData | TableData | ImageData, Field(discriminator="source")]
+
+
+class TrainConfig(Frozen):
+    """How optax trains; early stopping keeps the parameters of the best validation loss."""
+
+    epochs: int = Field(default=50, ge=1)
+    batch: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = Field(default=0.0, ge=0, lt=1, description="share of the steps")
+    patience: int | None = Field(
+        default=10, ge=1, description="epochs without a better validation loss; null: never"
+    )
+    min_delta: float = Field(default=0.0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    class_weights: bool = False
+
+
+class ModelConfig(Frozen):
+    """A network by name or './net.py:build', trained here or restored; or a file of scores in its place."""
+
+    network: str | None = Field(default=None, description="mlp, cnn, classic_cnn or ./file.py:function")
+    options: dict[str, Any] = Field(default_factory=dict)
+    train: TrainConfig | None = None
+    weights: str | None = Field(default=None, description="a checkpoint folder to restore")
+    scores: str | None = Field(
+        default=None, description="a CSV, Parquet or NPZ file of outputs for the test rows"
+    )
+    outputs: Literal["logits", "probabilities", "values"] = "logits"
+    name: str = ""
+
+
+class DecisionConfig(Frozen):
+    """How outputs decide."""
+
+    rule: Literal["argmax", "threshold", "top_k", "none"] | None = None
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    k: int = Field(default=1, ge=1)
+
+
+class SystemConfig(Frozen):
+    """What the provider declares; printed as given, never verified."""
+
+    provider: str = ""
+    intended_use: str = ""
+    not_intended_for: str = ""
+    affected_people: str = ""
+    human_oversight: str = ""
+    responsible_person: str = ""
+
+
+class Config(Frozen):
+    """One audit."""
+
+    version: Literal[1] = VERSION
+    name: str = Field(min_length=1, max_length=200)
+    system: SystemConfig = SystemConfig()
+    data: DataConfig | None = None
+    model: ModelConfig | None = None
+    decision: DecisionConfig = DecisionConfig()
+    checks: dict[str, dict[str, Any]] = Field(min_length=1)
+    policy: str | Policy = Field(
+        default="default", description="a shipped policy, a file, or the rules themselves"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    out: str | None = Field(default=None, description="folder of the runs; by default runs/ where you are")
+    formats: tuple[Formats, ...] = ("html",)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid configuration with its policy, its checks' options and the folder its paths are relative to."""
+
+    config: Config
+    policy: Policy
+    options: dict[str, Any]
+    base: Path
+
+    def path(self, text: str) -> Path:
+        """Return a path of the configuration: variables expanded, relative to the configuration's file."""
+        return resolve(text, self.base)
+
+
+def load(source: str | Path | dict[str, Any], overrides: tuple[str, ...] = ()) -> Loaded:
+    """Return the valid configuration of a file, a shipped name or a mapping, `a.b=c` overrides applied."""
+    if isinstance(source, dict):
+        value, lines, base, name = dict(source), {}, Path.cwd(), "config"
+    else:
+        path = named(str(source), shipped(), "config", Path.cwd())
+        value, lines = yaml_text.read(path)
+        base, name = path.parent, str(source)
+    for override in overrides:
+        _override(value, override)
+    if isinstance(value.get("policy"), dict):
+        value["policy"] = with_includes(value["policy"], lines, name, ("policy",), base, ())
+    config = validated(Config, value, lines, name)
+    policy = load_policy(config.policy, base)
+    options = {check: _options(check, given, lines, name) for check, given in config.checks.items()}
+    return Loaded(config, policy, options, base)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a configuration, with the options of every registered check."""
+    from audit.registry import checks
+
+    whole = Config.model_json_schema()
+    definitions = whole.setdefault("$defs", {})
+    options = {}
+    for name, check in checks().items():
+        part = check.options.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(part.pop("$defs", {}))
+        options[name] = {**part, "title": check.title, "description": check.says}
+    whole["properties"]["checks"] = {"type": "object", "properties": options, "additionalProperties": False,
+                                     "minProperties": 1}  # fmt: skip
+    whole["properties"]["$schema"] = {"type": "string"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "jax-audit configuration",
+        **whole,
+    }
+
+
+def _override(value: dict[str, Any], text: str) -> None:
+    """Apply one `a.b=c` in place; the right side is YAML; longest dotted keys win (check names have dots)."""
+    key, sign, right = text.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"--set {text!r}", "KEY=VALUE", "for example --set seed=1")
+    parsed = yaml_text.parse(f"v: {right}", f"--set {text}")[0]["v"]
+    parts, at = key.split("."), value
+    while len(parts) > 1:
+        size = next((i for i in range(len(parts) - 1, 0, -1) if ".".join(parts[:i]) in at), 1)
+        name, parts = ".".join(parts[:size]), parts[size:]
+        if not isinstance(at.setdefault(name, {}), dict):
+            at[name] = {}
+        at = at[name]
+    at[parts[0]] = parsed
+
+
+def _options(check: str, given: dict[str, Any], lines: dict[Any, int], name: str) -> Any:
+    """Validate the options of one configured check."""
+    return validated(find(check).options, given, lines, name, ("checks", check))

@@ -1,0 +1,48 @@
+"""Policies as data: a shipped name, a file or a mapping becomes a Policy; `include:` comes first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from audit import yaml_text
+from audit.config_errors import validated
+from audit.errors import ConfigError
+from audit.evidence import Policy
+from audit.locate import named, shipped
+
+
+def load_policy(source: str | Policy, base: Path) -> Policy:
+    """Return a policy given as itself, as a shipped name or as a path relative to base."""
+    return source if isinstance(source, Policy) else _composed(_path(source, base), ())
+
+
+def _composed(path: Path, seen: tuple[Path, ...]) -> Policy:
+    """Read a policy file with what it includes."""
+    if path.resolve() in seen:
+        raise ConfigError(f"{path} includes itself", "policies without a cycle")
+    value, lines = yaml_text.read(path)
+    return with_includes(value, lines, str(path), (), path.parent, (*seen, path.resolve()))
+
+
+def with_includes(
+    value: dict[str, Any], lines: Any, name: str, at: tuple[str, ...], base: Path, seen: tuple[Path, ...]
+) -> Policy:
+    """Return the policy of a mapping; its own rule replaces an included one of the same id."""
+    value = dict(value)
+    includes = value.pop("include", [])
+    policy = validated(Policy, value, lines, name, at)
+    rules = {}
+    for include in [includes] if isinstance(includes, str) else includes:
+        included = _composed(_path(str(include), base), seen)
+        rules.update({rule.id: rule for rule in included.rules})
+    own = [rule.id for rule in policy.rules]
+    if len(own) != len(set(own)):
+        raise ConfigError(f"{name}: two rules of the policy share an id", "ids that differ")
+    rules.update({rule.id: rule for rule in policy.rules})
+    return policy.model_copy(update={"rules": tuple(rules.values())})
+
+
+def _path(source: str, base: Path) -> Path:
+    """Return the file of a policy given by shipped name or by path."""
+    return named(source, shipped() / "policies", "policy", base)

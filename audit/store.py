@@ -1,0 +1,146 @@
+"""Run folders: written whole or not at all, opened, listed, verified."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from audit.errors import StoreError
+from audit.evidence import SCHEMA, Record
+
+EVIDENCE = "evidence.json"
+VERDICT = "verdict.json"
+PARTIAL = ".partial-"
+
+
+def run_name(record: Record) -> str:
+    """Return the folder name of a run: time, name, digest."""
+    when = record.volatile.started
+    stamp = when.strftime("%Y%m%dT%H%M%SZ") if when else "undated"
+    slug = re.sub(r"[^a-z0-9]+", "-", record.name.lower()).strip("-")[:40] or "audit"
+    return f"{stamp}-{slug}-{record.digest[:10]}"
+
+
+def write(
+    out: Path, record: Record, files: dict[str, bytes], fill: Callable[[Path], None] | None = None
+) -> Path:
+    """Write the record, its verdict and files into a new run folder; it appears complete or not at all.
+
+    `files` maps a path inside the folder to bytes; `fill` may write more (a checkpoint). Raises StoreError
+    when the folder cannot be written.
+    """
+    target = out / run_name(record)
+    try:
+        with whole(target) as partial:
+            if fill:
+                fill(partial)
+            for path, data in {**files, EVIDENCE: record.to_bytes(), VERDICT: _verdict(record)}.items():
+                (partial / path).parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(partial / path, data)
+    except OSError as error:
+        raise StoreError(
+            f"{out} cannot be written ({error.strerror})", "a folder of yours", "give --out"
+        ) from error
+    return target
+
+
+def open_run(folder: Path) -> Record:
+    """Return the record of a run folder after checking it against its verdict and sidecar digests."""
+    path = folder / EVIDENCE if folder.is_dir() else folder
+    try:
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
+    except FileNotFoundError:
+        raise StoreError(f"{folder} holds no {EVIDENCE}", "a run folder", "see runs/") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, OSError) as error:
+        raise StoreError(f"{path} cannot be read ({error})", "a record as written") from None
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise StoreError(
+            f"{path} has schema {schema!r}", SCHEMA, "use the version of jax-audit that wrote it"
+        )
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise StoreError(f"{path} is not a valid record at {where}", "a record as written") from None
+    _check(path.parent, record)
+    return record
+
+
+def list_runs(out: Path) -> list[Path]:
+    """Return the run folders of a folder, oldest first."""
+    return sorted(path.parent for path in out.glob(f"*/{VERDICT}") if not path.parent.name.startswith("."))
+
+
+def earlier_judgements(out: Path, test_digest: str) -> int:
+    """Return how many stored runs judged these very test rows before."""
+    count = 0
+    for run in list_runs(out):
+        with contextlib.suppress(OSError, json.JSONDecodeError, AttributeError):
+            count += json.loads((run / VERDICT).read_text()).get("test") == test_digest
+    return count
+
+
+@contextlib.contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside the target and rename it to the target if nothing was raised."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=target.parent))
+    try:
+        yield partial
+        os.chmod(partial, 0o755)
+        if target.exists():
+            raise FileExistsError(17, "exists already", str(target))
+        os.rename(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes and push them to the disk; returns nothing."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _verdict(record: Record) -> bytes:
+    """Return the small file that a pipeline reads beside the exit code."""
+    judged = record.volatile.judged
+    value = {
+        "verdict": record.verdict,
+        "exit_code": record.exit_code,
+        "name": record.name,
+        "record": record.digest,
+        "test": record.digests.get("test", ""),
+        "judged": judged.isoformat() if judged else None,
+    }
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _check(folder: Path, record: Record) -> None:
+    """Refuse a record or sidecar file that is not as it was written."""
+    verdict = folder / VERDICT
+    if verdict.exists() and json.loads(verdict.read_text()).get("record") != record.digest:
+        raise StoreError(
+            f"{folder / EVIDENCE} was changed after it was written", "the digest in verdict.json"
+        )
+    for artifact in (a for result in record.results for a in result.findings.artifacts):
+        path = folder / artifact.path
+        if not path.exists() or sha256(path.read_bytes()) != artifact.sha256:
+            raise StoreError(f"{path} is absent or was changed", f"sha256 {artifact.sha256[:12]}...")
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of bytes as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
