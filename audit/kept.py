@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,16 +22,12 @@ class Kept:
         self.folder = out / KEPT
 
     def result(self, digest: str) -> tuple[CheckResult, dict[str, bytes]] | None:
-        """Return a kept check's result and sidecar files, or None when absent or damaged."""
+        """Return a kept check's result and sidecar files; None when absent, or damaged and so removed."""
         folder = self.folder / digest
-        try:
-            result = CheckResult.model_validate_json((folder / "result.json").read_bytes())
-            files = {a.path: (folder / a.path).read_bytes() for a in result.findings.artifacts}
-        except (OSError, ValidationError):
-            return None
-        if any(sha256(files[a.path]) != a.sha256 for a in result.findings.artifacts):
-            return None
-        return result, files
+        found = _read(folder)
+        if found is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        return found
 
     def keep(self, digest: str, result: CheckResult, files: dict[str, bytes]) -> None:
         """Keep a finished check."""
@@ -48,3 +45,15 @@ class Kept:
         """Keep a folder that `fill` writes, whole or not at all."""
         with contextlib.suppress(FileExistsError), whole(self.folder / digest) as partial:
             fill(partial)
+
+
+def _read(folder: Path) -> tuple[CheckResult, dict[str, bytes]] | None:
+    """Read a kept result and check its files against their digests."""
+    try:
+        result = CheckResult.model_validate_json((folder / "result.json").read_bytes())
+        files = {a.path: (folder / a.path).read_bytes() for a in result.findings.artifacts}
+    except (OSError, ValidationError):
+        return None
+    if any(sha256(files[a.path]) != a.sha256 for a in result.findings.artifacts):
+        return None
+    return result, files

@@ -114,6 +114,17 @@ def write_bytes(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in place of what is there; StoreError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+        write_bytes(partial, data)
+        os.replace(partial, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror})", "a folder of yours") from error
+
+
 def _verdict(record: Record) -> bytes:
     """Return the small file that a pipeline reads beside the exit code."""
     judged = record.volatile.judged

@@ -74,7 +74,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Provenance:
-    """Where the data came from and what was done to them."""
+    """Where the data came from and what was done to them.
+
+    `salt` is what row ids are hashed with; it stays out of the record, so that ids there can't be guessed.
+    """
 
     source: str = ""
     licence: str = ""
@@ -82,6 +85,7 @@ class Provenance:
     dropped: Mapping[str, int] = field(default_factory=dict)
     repeated_in_test: int = 0
     notes: tuple[str, ...] = ()
+    salt: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, eq=False)

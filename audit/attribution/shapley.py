@@ -1,0 +1,281 @@
+"""Shapley values of a model's outputs, exact by enumeration or sampled with standard errors (JAX).
+
+The game of one example x: a coalition S of players keeps its own inputs, all others are filled from a
+background row z, and the value is v(S) = mean over z of margin(apply(params, x_S with z elsewhere)): the
+interventional game of Janzing et al. (2020). Both methods evaluate it in batches of one padded size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+BLOCK = 2**23  # numbers held on the host at once, while examples are worked through in blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """What every player adds to a model's outputs: values[n, players, outputs] that sum to outputs - base.
+
+    outputs[n, outputs] is the explained margin, base[outputs] its mean over the background,
+    standard_errors those of sampling (None when exact; the choice of background rows is not in them), and
+    evaluations the number of inputs on which the model was run.
+    """
+
+    values: np.ndarray
+    outputs: np.ndarray
+    base: np.ndarray
+    standard_errors: np.ndarray | None
+    method: str
+    evaluations: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Game:
+    """Examples, background and players, their margins at both ends, and how to run a batch of them."""
+
+    functions: tuple[Callable[..., Any], Callable[..., Any]]
+    inputs: tuple[Any, Any, Any, Any]  # params, x, background, groups
+    full: np.ndarray  # margin(x)[n, outputs]
+    empty: np.ndarray  # margin(background)[b, outputs]
+    players: int
+    batch: int
+    over: Callable[..., Any]
+
+
+def shapley(
+    apply: Callable[[Any, Any], Any],
+    params: Any,
+    x: np.ndarray,
+    background: np.ndarray,
+    *,
+    groups: np.ndarray,
+    margin: Callable[[Any], Any],
+    key: Any = None,
+    exact_up_to: int = 10,
+    rounds: int = 8,
+    target_error: float = 0.05,
+    batch: int = 2048,
+    over: Callable[..., Any] | None = None,
+) -> Attribution:
+    """Return the Shapley values of margin(apply(params, x)) for x[n, ...] against background[b, ...].
+
+    groups maps an example's inputs to players 0, 1, ...: [d] for a table, [height, width] for images (the
+    channels of a pixel stay together). margin turns outputs[rows, k] into what is explained [rows, outputs].
+    Up to `exact_up_to` players every coalition is evaluated (Shapley 1953). With more, each round draws two
+    antithetic pairs of permutations for every background row (Castro et al. 2009; Mitchell et al. 2022),
+    until an example's largest standard error is at most target_error times its mean |value|, or `rounds`
+    are spent. An example's result does not depend on the others: its draws come from `key` and its index.
+    `over(f, shared, rows, batch=)` maps batches (default one device, jitted; `eagerly` for an `apply` that
+    JAX cannot trace). Raises ValueError for empty or ill-shaped inputs.
+    """
+    x, background, groups = np.asarray(x), np.asarray(background), np.asarray(groups)
+    _check(x, background, groups)
+    over = over or in_batches
+    functions = (apply, margin)
+    full, empty = (
+        explained(apply, params, rows, margin=margin, batch=batch, over=over) for rows in (x, background)
+    )
+    game = _Game(functions, (params, x, background, groups), full, empty, int(groups.max()) + 1, batch, over)
+    if game.players <= max(exact_up_to, 1):
+        values, errors, evaluations = _exact(game)
+        method = f"exact Shapley values over {2**game.players} coalitions"
+    else:
+        key = jax.random.key(0) if key is None else key
+        values, errors, evaluations = _sampled(game, key, rounds, target_error)
+        method = "Shapley values by paired permutation sampling, a permutation for every background row"
+    evaluations += len(x) + len(background)
+    return Attribution(values, game.full, game.empty.mean(axis=0), errors, method, evaluations)
+
+
+def explained(
+    apply: Callable[[Any, Any], Any],
+    params: Any,
+    x: np.ndarray,
+    *,
+    margin: Callable[[Any], Any],
+    batch: int = 2048,
+    over: Callable[..., Any] | None = None,
+) -> np.ndarray:
+    """Return margin(apply(params, x))[n, outputs] (float64), run in batches of one padded size."""
+    return _collect(over or in_batches, _margins(apply, margin), params, (np.asarray(x),), batch)
+
+
+def in_batches(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int) -> Any:
+    """Return f(shared, rows), jitted and run in batches over the leading axis, as NumPy arrays."""
+    return _batches(jax.jit(f), jax.device_put(shared), rows, batch)
+
+
+def eagerly(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int) -> Any:
+    """Return f(shared, rows) in batches without tracing f, for a model that is an ordinary function."""
+    return _batches(f, shared, rows, batch)
+
+
+def weights(players: int) -> np.ndarray:
+    """Return weights[players, 2**players]: the Shapley values of a game are weights @ v.
+
+    Coalition S is the integer whose bit p says that player p takes part; its weight is
+    (|S|-1)! (P-|S|)! / P! for the players in S and -|S|! (P-|S|-1)! / P! for the others.
+    """
+    member = _members(np.arange(2**players), players)
+    size = member.sum(axis=1)
+    after = np.array([1 / (players * math.comb(players - 1, s)) for s in range(players)])
+    joined, left = after[np.maximum(size - 1, 0)], after[np.minimum(size, players - 1)]
+    return np.where(member, joined[:, None], -left[:, None]).T
+
+
+def _check(x: np.ndarray, background: np.ndarray, groups: np.ndarray) -> None:
+    """Raise ValueError unless examples, background rows and players fit together."""
+    if len(x) == 0 or len(background) == 0 or x.shape[1:] != background.shape[1:]:
+        raise ValueError(f"x{x.shape} and background{background.shape}: expected rows of one shape in both")
+    if groups.shape != x.shape[1 : 1 + groups.ndim]:
+        raise ValueError(f"groups{groups.shape}: expected the leading axes of an example{x.shape[1:]}")
+    if groups.size == 0 or not np.array_equal(np.unique(groups), np.arange(groups.max() + 1)):
+        raise ValueError("groups: expected every player 0, 1, ... to own at least one input")
+
+
+def _batches(f: Callable[..., Any], shared: Any, rows: Any, batch: int) -> Any:
+    """Apply f to slices of the rows and join the results."""
+    starts = range(0, len(jax.tree.leaves(rows)[0]), batch)
+    parts = [f(shared, jax.tree.map(lambda a, i=i: a[i : i + batch], rows)) for i in starts]
+    return jax.tree.map(lambda *chunks: np.concatenate([np.asarray(c) for c in chunks]), *parts)
+
+
+def _collect(over: Callable[..., Any], f: Any, shared: Any, rows: tuple[Any, ...], batch: int) -> Any:
+    """Run f over rows filled up to whole batches, so that f is compiled for one size only."""
+    n = len(rows[0])
+    filled = tuple(np.concatenate([a, np.repeat(a[:1], -n % batch, axis=0)]) for a in rows)
+    out = over(f, shared, filled, batch=batch)
+    return jax.tree.map(lambda a: np.asarray(a[:n], np.float64), out)
+
+
+def _per_batch(game: _Game, evaluations: int, items: int) -> int:
+    """Return how many items, each of so many evaluations, make a batch: a power of two."""
+    return 2 ** int(math.log2(max(1, min(game.batch // evaluations, items))))
+
+
+def _blocks(rows: np.ndarray, numbers: int) -> list[np.ndarray]:
+    """Split example indices so that a block holds at most BLOCK numbers, at so many an example."""
+    step = max(1, BLOCK // numbers)
+    return [rows[i : i + step] for i in range(0, len(rows), step)]
+
+
+def _members(coalitions: Any, players: int) -> Any:
+    """Return member[coalitions, players] of coalitions written as bits."""
+    return (coalitions[:, None] >> np.arange(players)) & 1 == 1
+
+
+@lru_cache(maxsize=32)
+def _margins(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[..., Any]:
+    """Return f(params, (x,)) -> margin[rows, outputs], the same object for the same functions."""
+    return lambda params, rows: margin(apply(params, rows[0]))
+
+
+def _mix(member: Any, groups: Any, x: Any, z: Any) -> Any:
+    """Return x[c, ...] where member[c, s, players] holds an input's owner, z elsewhere: [c * s, ...]."""
+    mask = member[:, :, groups]
+    mask = mask.reshape(mask.shape + (1,) * (x.ndim + 1 - mask.ndim))
+    mixed = jnp.where(mask, x[:, None], z)
+    return mixed.reshape((-1, *mixed.shape[2:]))
+
+
+def _exact(game: _Game) -> tuple[np.ndarray, None, int]:
+    """Evaluate every coalition of every example against every background row."""
+    (n, m), b, coalitions = game.full.shape, len(game.empty), 2**game.players
+    f, matrix = _coalition_values(*game.functions, game.players), weights(game.players)
+    batch = _per_batch(game, b, n * coalitions)
+    values = []
+    for block in _blocks(np.arange(n), coalitions * m):
+        rows = (np.repeat(block, coalitions), np.tile(np.arange(coalitions), len(block)))
+        v = _collect(game.over, f, game.inputs, rows, batch).reshape(len(block), coalitions, m)
+        values.append(np.einsum("ps,nsm->npm", matrix, v, optimize=True))
+    return np.concatenate(values), None, n * coalitions * b
+
+
+@lru_cache(maxsize=32)
+def _coalition_values(
+    apply: Callable[..., Any], margin: Callable[..., Any], players: int
+) -> Callable[..., Any]:
+    """Return f(inputs, (example, coalition)) -> v(coalition)[rows, outputs], the mean over the background."""
+
+    def f(inputs: Any, rows: Any) -> Any:
+        params, x, background, groups = inputs
+        i, bits = rows
+        z = jnp.asarray(background)
+        member = jnp.repeat(_members(jnp.asarray(bits), players)[:, None], len(z), axis=1)
+        out = margin(apply(params, _mix(member, groups, jnp.asarray(x)[i], z)))
+        return out.reshape(len(bits), len(z), -1).mean(axis=1)
+
+    return f
+
+
+def _sampled(game: _Game, key: Any, rounds: int, target_error: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Draw rounds of permutations for the examples whose standard errors are not yet small enough."""
+    (n, m), b = game.full.shape, len(game.empty)
+    total, variance, drawn = (
+        np.zeros((n, game.players, m)),
+        np.zeros((n, game.players, m)),
+        np.zeros((n, 1, 1)),
+    )
+    active, evaluations = np.arange(n), 0
+    for draw in range(rounds):
+        for block in _blocks(active, 2 * b * game.players * m):
+            mean, square = _round(game, key, draw, block)
+            total[block] += mean
+            variance[block] += square
+        drawn[active] += 1
+        evaluations += 4 * (game.players - 1) * b * len(active)
+        error = (np.sqrt(variance[active]) / drawn[active]).max(axis=(1, 2))
+        size = np.abs(total[active] / drawn[active]).mean(axis=(1, 2))
+        active = active[error > target_error * size]
+        if not len(active):
+            break
+    return total / drawn, np.sqrt(variance) / drawn, evaluations
+
+
+def _round(game: _Game, key: Any, draw: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means over the background, and their sampling variances, of one round for these examples."""
+    b = len(game.empty)
+    rows = (np.repeat(block, b), np.tile(np.arange(b), len(block)))
+    shared = (game.inputs, game.full, game.empty, key, draw)
+    batch = _per_batch(game, 4 * (game.players - 1), len(game.full) * b)
+    f = _pairs(*game.functions, game.players)
+    mean, square = _collect(game.over, f, shared, rows, batch)
+    shape = (len(block), b, game.players, -1)
+    return mean.reshape(shape).mean(axis=1), square.reshape(shape).sum(axis=1) / b**2
+
+
+@lru_cache(maxsize=32)
+def _pairs(apply: Callable[..., Any], margin: Callable[..., Any], players: int) -> Callable[..., Any]:
+    """Return f(shared, (example, background row)) -> mean of two antithetic pairs, variance of that mean."""
+
+    def ranks(key: Any, i: Any, j: Any, draw: Any) -> Any:
+        for number in (i, j, draw):
+            key = jax.random.fold_in(key, number)
+        rank = jnp.argsort(jax.random.bits(key, (2, players)))
+        return jnp.stack([rank[0], players - 1 - rank[0], rank[1], players - 1 - rank[1]])
+
+    def f(shared: Any, rows: Any) -> tuple[Any, Any]:
+        (params, x, background, groups), full, empty, key, draw = shared
+        i, j = rows
+        x, z = jnp.asarray(x)[i], jnp.asarray(background)[j]
+        rank = jax.vmap(ranks, in_axes=(None, 0, 0, None))(key, i, j, draw)  # [rows, 4, players]
+        member = rank[:, :, None] < jnp.arange(1, players)[:, None]
+        mixed = _mix(member.reshape(len(i), -1, players), groups, x, z[:, None])
+        inner = margin(apply(params, mixed)).reshape(len(i), 4, players - 1, -1)
+        ends = [
+            jnp.repeat(jnp.asarray(e, inner.dtype)[:, None, None], 4, axis=1) for e in (empty[j], full[i])
+        ]
+        steps = jnp.diff(jnp.concatenate([ends[0], inner, ends[1]], axis=2), axis=2)
+        phi = jnp.take_along_axis(steps, rank[..., None], axis=2)
+        first, second = phi[:, :2].mean(axis=1), phi[:, 2:].mean(axis=1)
+        return (first + second) / 2, ((first - second) / 2) ** 2
+
+    return f

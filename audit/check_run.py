@@ -1,0 +1,115 @@
+"""Run one check: skip it with a reason, take up a kept result, or record its crash; the audit goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from audit.digests import of_json, software, source_digest
+from audit.errors import AuditError
+from audit.evidence import Artifact, CheckResult, Findings
+from audit.kept import Kept
+from audit.registry import Check, Context
+from audit.subject import Subject
+
+NEEDS = {
+    "gradient": "gradients through the model",
+    "function": "a model that can be run on new inputs",
+    "bounds": "declared bounds of the inputs",
+    "groups": "a sensitive attribute",
+    "classes": "classes",
+    "features": "named features",
+    "favourable": "a declared favourable outcome",
+    "probabilities": "class probabilities",
+}
+
+
+def run_check(
+    check: Check,
+    subject: Subject,
+    options: Any,
+    seed: int,
+    quick: bool,
+    refit: Callable[..., Any] | None,
+    digests: dict[str, str],
+    kept: Kept | None,
+    tick: Callable[[int, int], None],
+) -> tuple[CheckResult, dict[str, bytes], bool]:
+    """Return the check's result, its sidecar files by path, and whether an earlier run left them."""
+    plain = options.model_dump(mode="json")
+    missing = _missing(check, subject)
+    if missing:
+        return _result(check, plain, "skipped", missing), {}, False
+    digest = _digest(check, plain, seed, quick, digests)
+    found = kept.result(digest) if kept else None
+    if found:
+        return *found, True
+    files: dict[str, bytes] = {}
+    ctx = context(check.name, seed, quick, refit, files, tick)
+    try:
+        findings = check.function(subject, options, ctx)
+    except AuditError:
+        raise
+    except Exception as error:  # noqa: BLE001  (a check that crashes must block, not end the audit)
+        return _result(check, plain, "error", f"{type(error).__name__}: {error}"[:500]), {}, False
+    result = _result(check, plain, "ok", "", findings)
+    if kept:
+        kept.keep(digest, result, files)
+    return result, files, False
+
+
+def context(
+    name: str,
+    seed: int,
+    quick: bool,
+    refit: Callable[..., Any] | None,
+    files: dict[str, bytes],
+    tick: Callable[[int, int], None],
+) -> Context:
+    """Return what a check may use; its key depends on (seed, check name) alone."""
+    fold = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4], "big")
+
+    def attach(file: str, data: bytes, media_type: str, caption: str) -> Artifact:
+        path = f"{name}/{file}"
+        files[path] = data
+        return Artifact(name=file, media_type=media_type, path=path, sha256=hashlib.sha256(data).hexdigest(),
+                        caption=caption)  # fmt: skip
+
+    key = jax.random.fold_in(jax.random.key(seed), fold)
+    return Context(key=key, seed=fold, quick=quick, tick=tick, attach=attach, refit=refit)
+
+
+def _missing(check: Check, subject: Subject) -> str:
+    """Return why the check does not apply, or nothing."""
+    if subject.data.task not in check.tasks:
+        return f"it is for {' and '.join(check.tasks)} tasks; this one is {subject.data.task}"
+    absent = [NEEDS.get(need, need) for need in check.needs if need not in subject.has]
+    return f"it needs {' and '.join(absent)}" if absent else ""
+
+
+def _digest(check: Check, plain: dict[str, Any], seed: int, quick: bool, digests: dict[str, str]) -> str:
+    """Return the digest of everything the check's numbers depend on."""
+    devices = [d.platform for d in jax.devices()]
+    code = Path(inspect.getsourcefile(check.function) or "").read_text(encoding="utf-8")  # a plugin's too
+    parts = [check.name, code, plain, seed, quick, digests, software(), source_digest(), devices]
+    return of_json(parts)
+
+
+def _result(
+    check: Check, plain: dict[str, Any], status: Any, reason: str, findings: Any = None
+) -> CheckResult:
+    """Return a check's result."""
+    return CheckResult(
+        check=check.name,
+        area=check.area,
+        title=check.title,
+        status=status,
+        reason=reason,
+        options=plain,
+        findings=findings or Findings(),
+    )

@@ -1,0 +1,352 @@
+"""Explanation: which inputs carry the model's outputs, by Shapley values, and how much a sensitive one does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from audit import stats
+from audit.attribution import margins, players
+from audit.attribution.peer import shap_values
+from audit.attribution.reliance import Share, share
+from audit.attribution.shapley import Attribution, eagerly, explained, shapley
+from audit.devices import map_examples
+from audit.errors import DataError
+from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
+from audit.registry import Context, Measure, Options, check
+from audit.subject import Model, Split, Subject
+
+FILL = "train"  # the split whose rows stand in for missing inputs
+SAME = 1e-3  # two exact computations may differ by this share of the largest explained output
+
+
+class ShapleyOptions(Options):
+    """Options of explanation.shapley."""
+
+    rows: int = Field(200, ge=2, description="test rows explained, drawn by the seed")
+    background: int = Field(64, ge=1, description="train rows that fill in missing inputs, drawn by the seed")
+    exact_up_to: int = Field(10, ge=1, le=16, description="most players whose every coalition is evaluated")
+    rounds: int = Field(8, ge=1, description="most sampling rounds: two permutation pairs a background row")
+    target_error: float = Field(
+        0.1, ge=0, description="a row's sampling stops at this standard error, as a share of its mean |value|"
+    )
+    patches: int = Field(4, ge=2, description="patches a side of an image; each patch is one player")
+    batch: int = Field(2048, ge=1, description="inputs run through the model at a time")
+    agreement_rows: int = Field(5, ge=0, description="rows also explained by shap (tables only; 0 for none)")
+
+
+@dataclass(frozen=True, eq=False)
+class _Game:
+    """What is explained: the model's function and margin, how to run it, rows, background and players."""
+
+    apply: Callable[..., Any]
+    margin: Callable[..., Any]
+    over: Callable[..., Any]
+    rows: Split
+    background: np.ndarray
+    groups: np.ndarray
+    names: tuple[str, ...]
+
+
+@check(
+    "explanation.shapley",
+    area="explanation",
+    title="Explanation (Shapley values)",
+    needs=("function",),
+    tasks=("binary", "multiclass", "regression"),
+    measures=(
+        Measure(
+            "importance",
+            "neither",
+            "Mean absolute Shapley value of a feature or image patch: in log-odds of class 1, with more classes "
+            "of the predicted class against the rest; in regression in the output's own unit.",
+            "mean over the explained rows, given the background rows; sampling noise is in it",
+        ),
+        Measure(
+            "reliance",
+            "lower",
+            "Share of all attribution, sum of |Shapley value|, that a sensitive attribute's own column carries; "
+            "proxies are not in it.",
+            "ratio of means over the explained rows, delta method on the logit scale",
+        ),
+        Measure(
+            "shap_difference",
+            "lower",
+            "Largest absolute difference from shap's own explainer on a few rows.",
+            "none: two computations of one number",
+        ),
+    ),
+)
+def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings:
+    """Attribute the model's outputs on random test rows to features or image patches, by Shapley values.
+
+    Missing players are filled from random train rows independently of those present (the interventional
+    game). Few players are solved exactly, more are sampled with standard errors. Only averages over rows
+    leave the check. A sensitive attribute that is no feature has no reliance to measure: left out, it may
+    still act through proxies, so a rule on it is NOT-ESTIMABLE and never passes by default.
+    """
+    options = _quick(options) if ctx.quick else options
+    game, unit = _game(subject, options, ctx.seed), _unit(subject)
+    found = _attribute(subject, game, options, ctx.key)
+    size = np.abs(_of_output(found.values, _column(subject, found)))
+    importance = _importance(size, game, unit)
+    compared = options.agreement_rows > 0 and subject.data.modality == "table"
+    agreement = [_agreement(subject, game, found, options, ctx.seed)] if compared else []
+    return Findings(
+        measurements=(
+            *importance,
+            *_reliance(size, game, subject.data.test.groups),
+            *(_difference(table, unit) for table in agreement),
+        ),
+        tables=(_ranking(importance, unit, _note(found, game)), *agreement),
+        not_measured=_not_measured(subject, found, options),
+        cost={"rows_explained": len(size), "model_evaluations": found.evaluations},
+    )
+
+
+def _attribute(subject: Subject, game: _Game, options: ShapleyOptions, key: Any) -> Attribution:
+    """Compute the Shapley values of the drawn rows."""
+    return shapley(
+        game.apply,
+        subject.model.params,
+        game.rows.x,
+        game.background,
+        groups=game.groups,
+        margin=game.margin,
+        key=key,
+        exact_up_to=options.exact_up_to,
+        rounds=options.rounds,
+        target_error=options.target_error,
+        batch=options.batch,
+        over=game.over,
+    )
+
+
+def _quick(options: ShapleyOptions) -> ShapleyOptions:
+    """Return options that spend less."""
+    fewer = {"rows": min(options.rows, 40), "background": min(options.background, 16)}
+    return options.model_copy(update={**fewer, "rounds": min(options.rounds, 2), "agreement_rows": 0})
+
+
+def _game(subject: Subject, options: ShapleyOptions, seed: int) -> _Game:
+    """Draw rows and background, and name the players; DataError where inputs are no table or image."""
+    data, model = subject.data, subject.model
+    if data.modality not in ("table", "image"):
+        raise DataError(f"modality={data.modality}", "a table or images", "remove explanation.shapley")
+    if FILL not in data.splits or not len(data.splits[FILL]):
+        raise DataError("no train rows", "a train split to fill in missing features", "give one")
+    rows, background = (
+        _draw(data.test, options.rows, seed),
+        _draw(data.splits[FILL], options.background, seed),
+    )
+    if data.modality == "table":
+        groups, names = players.columns(rows.x.shape[1]), tuple(f.name for f in data.features)
+        names = names or tuple(f"column {i}" for i in groups)
+    else:
+        groups = players.patches(*rows.x.shape[1:3], options.patches)
+        side = range(1, options.patches + 1)
+        names = tuple(f"patch row {i}, column {j}" for i in side for j in side)
+    return _Game(*_how_to_run(model), rows, background.x, groups, names)
+
+
+def _draw(split: Split, rows: int, seed: int) -> Split:
+    """Return so many rows at random, the same ones whatever the order of the split."""
+    by_id = np.argsort(split.id, kind="stable")
+    return split.take(by_id[np.random.default_rng(seed).permutation(len(split))[:rows]])
+
+
+def _how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Return the model's function, the margin of its kind of outputs, and how batches of it are mapped."""
+    apply = model.apply
+    if apply is None:
+        raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
+    kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
+    margin = kinds.get(model.outputs, margins.identity)
+    if model.differentiable:
+        return apply, margin, map_examples
+    return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly
+
+
+def _column(subject: Subject, found: Attribution) -> np.ndarray:
+    """Return the explained output of each row: class 1 of two, the most probable of more, the only value."""
+    n, outputs = found.outputs.shape
+    if subject.data.task == "multiclass":
+        return found.outputs.argmax(axis=1)
+    return np.full(n, outputs - 1)
+
+
+def _of_output(values: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return values[n, players] of one output column a row."""
+    return np.take_along_axis(values, column[:, None, None], axis=2)[:, :, 0]
+
+
+def _unit(subject: Subject) -> str:
+    """Return the unit of Shapley values."""
+    return "" if subject.model.outputs == "values" else "log-odds"
+
+
+def _importance(size: np.ndarray, game: _Game, unit: str) -> list[Measurement]:
+    """Bound the mean |value| of every player."""
+    return [
+        Measurement(
+            name="importance",
+            label=f"Mean |Shapley value| of {name}",
+            estimate=_mean_size(size[:, p], game.rows.cluster),
+            where={"feature": name},
+            unit=unit,
+        )
+        for p, name in enumerate(game.names)
+    ]
+
+
+def _mean_size(size: np.ndarray, cluster: np.ndarray | None) -> Estimate:
+    """Bound one player's mean |value|; one that no explained row depends on has none to bound."""
+    if not size.any():
+        return stats.descriptive(0.0, len(size), "mean", note="no explained row depends on it")
+    return stats.mean(size, cluster=cluster, low=0.0)
+
+
+def _reliance(size: np.ndarray, game: _Game, attributes: Iterable[str]) -> list[Measurement]:
+    """Bound every sensitive attribute's share of the attribution."""
+    return [
+        Measurement(
+            name="reliance",
+            label=f"Share of the explanation carried by {attribute}",
+            estimate=_share_of(attribute, size, game),
+            better="lower",
+            where={"attribute": attribute},
+        )
+        for attribute in attributes
+    ]
+
+
+def _share_of(attribute: str, size: np.ndarray, game: _Game) -> Estimate:
+    """Bound one attribute's share, or say that it is kept out of the features."""
+    if attribute in game.names:
+        return _bound(
+            share(size[:, game.names.index(attribute)], size.sum(axis=1), game.rows.cluster), len(size)
+        )
+    return stats.not_estimable(
+        f"kept out of the features: no feature is named {attribute}, so it has no attribution of its own, "
+        "and proxies were not measured",
+        n=len(size),
+    )
+
+
+def _bound(found: Share | None, n: int) -> Estimate:
+    """Bound a share; one of exactly 0 or 1 has no spread, and is bounded like a rate never seen."""
+    if found is None:
+        return stats.not_estimable("the outputs depend on no feature", n=n)
+    if found.value in (0.0, 1.0):
+        method = "exact bound of a rate over the effective number of rows"
+        return stats.rate_of(found.value * found.effective, found.effective, rows=n, method=method)
+    value, error = found.logit
+    method = "ratio of means, delta method on the logit scale"
+    return stats.normal(value, error, n, link="logit", df=found.units - 1, method=method)
+
+
+def _ranking(importance: list[Measurement], unit: str, note: str) -> Table:
+    """Tabulate the players' mean |value|, largest first."""
+    rows: list[tuple[Scalar, ...]] = [
+        (m.where["feature"], m.estimate.value, m.estimate.low, m.estimate.high) for m in importance
+    ]
+    columns = (
+        Column(name="feature", label="feature", kind="text"),
+        Column(name="value", label=f"mean |Shapley value|{f', {unit}' if unit else ''}"),
+        Column(name="low", label="low"),
+        Column(name="high", label="high"),
+    )
+    return Table(
+        name="importance",
+        title="What the model's outputs rest on",
+        kind="importance",
+        columns=columns,
+        rows=tuple(sorted(rows, key=lambda row: -float(row[1] or 0.0))),
+        note=note,
+    )
+
+
+def _note(found: Attribution, game: _Game) -> str:
+    """Say what was explained, how, and what the intervals cover."""
+    return (
+        f"{len(found.values)} random test rows against {len(game.background)} random train rows; {found.method}. "
+        "The 95 % interval covers the choice of test rows and sampling noise, not that of the train rows."
+    )
+
+
+def _agreement(
+    subject: Subject, game: _Game, found: Attribution, options: ShapleyOptions, seed: int
+) -> Table:
+    """Explain a few rows by shap as well and compare; two exact answers that differ are an error."""
+    rows, exact = min(options.agreement_rows, len(found.values)), found.standard_errors is None
+    x, params = game.rows.x[:rows], subject.model.params
+
+    def f(inputs: np.ndarray) -> np.ndarray:
+        inputs = inputs.astype(x.dtype)
+        return explained(game.apply, params, inputs, margin=game.margin, batch=options.batch, over=game.over)
+
+    theirs, evaluations = shap_values(f, x, game.background, exact=exact, seed=seed)
+    column = _column(subject, found)[:rows]
+    ours = _of_output(found.values[:rows], column)
+    apart = float(np.abs(ours - _of_output(theirs, column)).max())
+    if exact and apart > SAME * max(1.0, float(np.abs(found.outputs).max())):
+        raise ArithmeticError(f"exact Shapley values differ from shap's ExactExplainer by {apart:.3g}")
+    error = 0.0 if exact else float(_of_output(found.standard_errors[:rows], column).max())
+    cells = (
+        "ExactExplainer" if exact else "PermutationExplainer",
+        rows,
+        apart,
+        error,
+        float(np.abs(ours).mean()),
+    )
+    return _agreement_table((*cells, found.evaluations // len(found.values), evaluations // rows))
+
+
+def _agreement_table(row: tuple[Scalar, ...]) -> Table:
+    """Tabulate the comparison with shap."""
+    columns = (
+        Column(name="explainer", label="shap's explainer", kind="text"),
+        Column(name="rows", label="rows", kind="count"),
+        Column(name="difference", label="largest difference"),
+        Column(name="standard_error", label="own largest standard error"),
+        Column(name="size", label="mean |value|"),
+        Column(name="evaluations", label="own model evaluations a row", kind="count"),
+        Column(name="shap_evaluations", label="shap's model evaluations a row", kind="count"),
+    )
+    return Table(name="agreement", title="Agreement with shap", columns=columns, rows=(row,))
+
+
+def _difference(table: Table, unit: str) -> Measurement:
+    """Measure the largest difference from shap, which no interval surrounds."""
+    explainer, rows, apart, *_ = table.rows[0]
+    return Measurement(
+        name="shap_difference",
+        label="Largest difference from shap's own explainer",
+        estimate=stats.descriptive(apart, rows, f"largest absolute difference from shap's {explainer}"),
+        better="lower",
+        unit=unit,
+    )
+
+
+def _not_measured(subject: Subject, found: Attribution, options: ShapleyOptions) -> tuple[str, ...]:
+    """Say what these numbers leave open."""
+    said = [
+        "Whether the explanation is faithful (deletion, insertion and randomisation tests) was not measured.",
+        "Reliance on sensitive attributes through proxies among the features was not measured.",
+    ]
+    errors = found.standard_errors
+    if errors is not None:
+        size = np.abs(found.values).mean(axis=(1, 2))
+        wide = int((errors.max(axis=(1, 2)) > options.target_error * size).sum())
+        if wide:
+            said.append(
+                f"{wide} of {len(size)} rows were not explained to the standard error asked "
+                f"({options.target_error:g} of the mean |value|) in {options.rounds} rounds."
+            )
+    if subject.data.modality != "table":
+        said.append("Agreement with shap's own explainers was not measured on images.")
+    return tuple(said)

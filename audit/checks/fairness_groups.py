@@ -1,0 +1,344 @@
+"""fairness.groups: how decisions and errors differ between groups, every rate with its own denominator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from audit import stats
+from audit.errors import ConfigError
+from audit.evidence import Column, Estimate, Findings, Measurement, Rate, Table
+from audit.metrics.cells import Cells, count_cells, group_counts
+from audit.metrics.clusters import inflation, rate_covariance
+from audit.metrics.fairlearn_rates import fairlearn_rates
+from audit.metrics.group_rates import GAPS, RATES, Gap, RateName, outcome
+from audit.registry import Context, Measure, Options, check, nearest
+from audit.subject import Subject
+
+MISSING = "(missing)"
+JOIN = " x "
+TRUE, PREDICTED = "true class", "predicted class"
+ODDS = "equalized_odds_difference"
+ODDS_METHOD = "larger of two differences"
+ODDS_NOTE = (
+    "a limit on it is a limit on both the true and the false positive rate difference; those have bounds"
+)
+MEASURES = (
+    *(Measure(name, rate.better, rate.says, "exact (Clopper-Pearson)") for name, rate in RATES.items()),
+    *(Measure(name, gap.better, gap.says, "simultaneous over the groups") for name, gap in GAPS.items()),
+    Measure(ODDS, "lower", "Larger of the true and false positive rate differences.", "none: descriptive"),
+)
+Crossings = Literal["pairs", "none"] | tuple[tuple[str, ...], ...]
+Levels = dict[str, tuple[str, ...]]
+
+
+class FairnessOptions(Options):
+    """What fairness.groups compares."""
+
+    attributes: tuple[str, ...] = Field(
+        default=(), description="sensitive attributes to compare; empty: every one that the data declare"
+    )
+    intersections: Crossings = Field(
+        default="pairs",
+        description="crossings to compare besides: every pair of attributes, none, or a list of crossings",
+    )
+    metrics: tuple[RateName, ...] = Field(
+        default=tuple(RATES), min_length=1, description="rates to measure in every group"
+    )
+    minimum_rows: int = Field(
+        default=1, ge=1, description="rows below which a group is shown, named, and left out of comparisons"
+    )
+    stored_cells: int = Field(
+        default=2000,
+        ge=0,
+        description="joint cell counts to store at most, for a second judgement; none is stored above it",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The rows cut into disjoint groups by attributes: each cell's group[m], each group's rows[g]."""
+
+    axes: tuple[str, ...]
+    groups: tuple[str, ...]
+    group: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def attribute(self) -> str:
+        """Return the attribute's name, or the crossing's."""
+        return JOIN.join(self.axes)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A rate in every group: hits k[g] of n[g], its estimates, and what shared clusters add to a gap."""
+
+    k: np.ndarray
+    n: np.ndarray
+    rates: tuple[Estimate, ...]
+    inflation: float = 1.0
+
+
+@check(
+    "fairness.groups",
+    area="fairness",
+    title="Group fairness",
+    needs=("groups", "classes", "favourable"),
+    measures=MEASURES,
+)
+def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) -> Findings:
+    """Return each group's rates and the gaps between groups, for every sensitive attribute and crossing.
+
+    The event is "is given the favourable outcome"; with several classes it is that class against the rest.
+    Definitions: fairlearn's user guide, and its MetricFrame must agree with every rate found here; unlike
+    it, a rate without a single row in its denominator is not estimable, never 0.
+    """
+    names = _attributes(subject, options.attributes)
+    crossings = _crossings(names, options.intersections)
+    levels, cells = _count_rows(subject, names)
+    measurements: list[Measurement] = []
+    rows: list[tuple[str | int | float | None, ...]] = []
+    notes: list[str] = []
+    for done, axes in enumerate(crossings, start=1):
+        partition = _partition(cells, axes, levels)
+        found: dict[RateName, Found] = {
+            name: _find(subject, cells, partition, name) for name in options.metrics
+        }
+        _agree_with_fairlearn(subject, cells, partition, found)
+        measurements += [*_rates(partition, found), *_gaps(partition, found, options.minimum_rows)]
+        rows += _table_rows(partition, found)
+        notes += _left_out(partition, levels, options.minimum_rows)
+        ctx.tick(done, len(crossings))
+    stored = len(cells.count) <= options.stored_cells
+    return Findings(
+        measurements=tuple(measurements),
+        tables=(_groups_table(rows), *([_joint_table(subject, cells, names, levels)] if stored else [])),
+        not_measured=(*notes, *_not_measured(subject, names, None if stored else len(cells.count))),
+    )
+
+
+# ---------------------------------------------------------------- rows to cells to groups
+
+
+def _favourable(subject: Subject) -> int:
+    """Return the favourable class's code."""
+    if subject.data.favourable is None:
+        raise ConfigError(
+            "favourable=None", "the class that is good for the person", "declare it in the data"
+        )
+    return subject.data.favourable
+
+
+def _attributes(subject: Subject, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the attributes to compare: those asked for, else all; ConfigError for an unknown one."""
+    known = subject.data.test.groups
+    for name in asked:
+        if name not in known:
+            raise ConfigError(f"fairness.groups: attributes={name!r}", nearest(name, known), "mend the list")
+    return tuple(dict.fromkeys(asked)) or tuple(known)
+
+
+def _crossings(names: tuple[str, ...], asked: Crossings) -> tuple[tuple[str, ...], ...]:
+    """Return the attributes, each alone, then the crossings asked for; ConfigError for an unknown one."""
+    alone = tuple((name,) for name in names)
+    if isinstance(asked, str):
+        return alone + (tuple(combinations(names, 2)) if asked == "pairs" else ())
+    for axes in asked:
+        given = f"fairness.groups: intersections={list(axes)}"
+        if len(set(axes)) < max(2, len(axes)):
+            raise ConfigError(given, "two or more different attributes in each", "mend the list")
+        for name in axes:
+            if name not in names:
+                raise ConfigError(given, f"for {name!r} {nearest(name, names)}", "mend the list")
+    return alone + tuple(dict.fromkeys(asked))
+
+
+def _count_rows(subject: Subject, names: tuple[str, ...]) -> tuple[Levels, Cells]:
+    """Return each attribute's levels and the rows counted per attributes x true class x predicted class."""
+    test = subject.data.test
+    levels: Levels = {}
+    columns: dict[str, np.ndarray] = {}
+    for name in names:
+        codes, met = pd.factorize(np.asarray(test.groups[name], object), use_na_sentinel=False)
+        text = [MISSING if pd.isna(value) else str(value) for value in met]
+        levels[name] = tuple(sorted(set(text)))
+        columns[name] = np.asarray([levels[name].index(value) for value in text])[codes]
+    return levels, count_cells({**columns, TRUE: test.y, PREDICTED: subject.predictions()})
+
+
+def _partition(cells: Cells, axes: tuple[str, ...], levels: Levels) -> Partition:
+    """Return the rows' groups by these attributes; only combinations that have rows."""
+    codes, group = cells.cross(axes)
+    names = [JOIN.join(levels[axis][c] for axis, c in zip(axes, code, strict=True)) for code in codes]
+    return Partition(axes, tuple(names), group, group_counts(group, cells.count, len(names)))
+
+
+# ---------------------------------------------------------------- groups to estimates
+
+
+def _find(subject: Subject, cells: Cells, partition: Partition, name: RateName) -> Found:
+    """Return a rate in every group, from the cells; from the rows where they are clustered."""
+    seen = outcome(cells.column(TRUE), cells.column(PREDICTED), _favourable(subject))
+    hits, among = RATES[name].hits(seen), RATES[name].among(seen)
+    groups = len(partition.groups)
+    k = group_counts(partition.group, cells.count * (hits & among), groups)
+    n = group_counts(partition.group, cells.count * among, groups)
+    cluster = subject.data.test.cluster
+    if cluster is None:
+        return Found(k, n, tuple(stats.rate_of(int(a), int(b)) for a, b in zip(k, n, strict=True)))
+    rows = np.flatnonzero(among[cells.cell])
+    hit, group = hits[cells.cell[rows]], partition.group[cells.cell[rows]]
+    owner = pd.factorize(np.asarray(cluster)[rows])[0]
+    rates = [stats.rate(hit[group == g], cluster=owner[group == g]) for g in range(groups)]
+    met, dense = np.unique(group, return_inverse=True)
+    factor = inflation(rate_covariance(hit, dense, owner), "pairs") if len(met) > 1 else 1.0
+    return Found(k, n, tuple(rates), factor)
+
+
+def _agree_with_fairlearn(
+    subject: Subject, cells: Cells, partition: Partition, found: dict[RateName, Found]
+) -> None:
+    """Raise RuntimeError where fairlearn's MetricFrame finds another rate than ours."""
+    theirs = fairlearn_rates(
+        found, cells.column(TRUE), cells.column(PREDICTED), partition.group, cells.count, _favourable(subject)
+    )
+    for name, ours in found.items():
+        for group, rate, point in zip(partition.groups, ours.rates, theirs[name], strict=True):
+            if rate.value is not None and not np.isclose(rate.value, point, rtol=0, atol=1e-9):
+                where = f"{name}, {partition.attribute} = {group}"
+                raise RuntimeError(f"{where}: {rate.value} here, {point} in fairlearn; one of them is wrong")
+
+
+def _rates(partition: Partition, found: dict[RateName, Found]) -> Iterator[Measurement]:
+    """Yield every group's rates."""
+    for name, ours in found.items():
+        for group, rate in zip(partition.groups, ours.rates, strict=True):
+            yield Measurement(
+                name=name,
+                label=f"{RATES[name].label}, {partition.attribute} = {group}",
+                estimate=rate,
+                better=RATES[name].better,
+                where={"attribute": partition.attribute, "group": group},
+            )
+
+
+def _gaps(partition: Partition, found: dict[RateName, Found], minimum: int) -> Iterator[Measurement]:
+    """Yield the differences, ratios and worst groups of the rates found."""
+    where: dict[str, str | float | int] = {"attribute": partition.attribute}
+    gaps = {name: gap for name, gap in GAPS.items() if gap.rate in found}
+    estimates = {name: _gap(partition, found[gap.rate], gap, minimum) for name, gap in gaps.items()}
+    for name, gap in gaps.items():
+        label = f"{gap.label} by {partition.attribute}"
+        yield Measurement(name=name, label=label, estimate=estimates[name], better=gap.better, where=where)
+    sides = [estimates.get(f"{side}_positive_rate_difference") for side in ("true", "false")]
+    if sides[0] is not None and sides[1] is not None:
+        label = f"Equalized odds difference by {partition.attribute}"
+        odds = _odds(sides[0], sides[1])
+        yield Measurement(name=ODDS, label=label, estimate=odds, better="lower", where=where)
+
+
+def _gap(partition: Partition, found: Found, gap: Gap, minimum: int) -> Estimate:
+    """Return the bounded summary over the groups of at least `minimum` rows."""
+    kept = np.flatnonzero(partition.rows >= minimum)
+    if len(kept) < 2:
+        reason = f"a comparison needs two groups; {partition.attribute} has {len(kept)}"
+        return stats.not_estimable(reason, n=int(partition.rows[kept].sum()))
+    factor = 1.0 if gap.of == "minimum" else found.inflation
+    sizes = [_effective(found.rates[g], factor) for g in kept]
+    return stats.groups(
+        tuple(partition.groups[g] for g in kept),
+        tuple(k for k, _ in sizes),
+        tuple(n for _, n in sizes),
+        tuple(float(partition.rows[g]) for g in kept),
+        of=gap.of,
+    )
+
+
+def _effective(rate: Estimate, factor: float) -> tuple[float, float]:
+    """Return a rate's effective (k, n), lessened by what clusters with rows in several groups add."""
+    if not isinstance(rate.statistic, Rate):
+        return 0.0, 0.0
+    return rate.statistic.k / factor, rate.statistic.n / factor
+
+
+def _odds(true: Estimate, false: Estimate) -> Estimate:
+    """Return the larger of two differences, shown but never judged."""
+    if true.value is None or false.value is None:
+        return stats.not_estimable(true.reason or false.reason, n=max(true.n, false.n))
+    return stats.descriptive(max(true.value, false.value), max(true.n, false.n), ODDS_METHOD, note=ODDS_NOTE)
+
+
+# ---------------------------------------------------------------- tables and what was not measured
+
+
+def _table_rows(partition: Partition, found: dict[RateName, Found]) -> Iterator[tuple]:
+    """Yield attribute, group, metric, k, n, value, low, high; k and n are plain counts of rows."""
+    for name, ours in found.items():
+        for group, k, n, rate in zip(partition.groups, ours.k, ours.n, ours.rates, strict=True):
+            yield partition.attribute, group, name, int(k), int(n), rate.value, rate.low, rate.high
+
+
+def _groups_table(rows: list[tuple[str | int | float | None, ...]]) -> Table:
+    """Return the long table of every group and rate."""
+    columns = (
+        Column(name="attribute", label="Attribute", kind="text"),
+        Column(name="group", label="Group", kind="text"),
+        Column(name="metric", label="Rate", kind="text"),
+        Column(name="k", label="Hits", kind="count"),
+        Column(name="n", label="Of rows", kind="count"),
+        Column(name="value", label="Value", kind="rate"),
+        Column(name="low", label="95 % low", kind="rate"),
+        Column(name="high", label="95 % high", kind="rate"),
+    )
+    return Table(name="groups", title="Rates by group", kind="groups", columns=columns, rows=tuple(rows))
+
+
+def _joint_table(subject: Subject, cells: Cells, names: tuple[str, ...], levels: Levels) -> Table:
+    """Return the joint cell counts, from which every rate here can be judged anew."""
+    texts = [*(levels[name] for name in names), subject.data.classes, subject.data.classes]
+    rows = tuple(
+        (*(text[c] for text, c in zip(texts, code, strict=True)), int(count))
+        for code, count in zip(cells.codes.tolist(), cells.count, strict=True)
+    )
+    columns = (
+        *(Column(name=name, label=name, kind="text") for name in names),
+        Column(name="true", label="True class", kind="text"),
+        Column(name="predicted", label="Predicted class", kind="text"),
+        Column(name="n", label="Rows", kind="count"),
+    )
+    small = int((cells.count < 5).sum())
+    note = f"Counts, never rows; {small} of {len(rows)} cells hold fewer than 5 rows, so mind who reads them."
+    return Table(name="joint_cells", title="Rows per joint cell", columns=columns, rows=rows, note=note)
+
+
+def _left_out(partition: Partition, levels: Levels, minimum: int) -> Iterator[str]:
+    """Yield what a partition could not compare: groups too small, combinations without rows."""
+    name = partition.attribute
+    for group, rows in zip(partition.groups, partition.rows, strict=True):
+        if rows < minimum:
+            yield f"Not compared: {name} = {group}, with {rows} rows under minimum_rows={minimum}."
+    possible = int(np.prod([len(levels[axis]) for axis in partition.axes]))
+    empty = possible - len(partition.groups)
+    if empty:
+        yield f"Of {possible} combinations of {name}, {empty} have no row among the judged ones."
+
+
+def _not_measured(subject: Subject, names: tuple[str, ...], unstored: int | None) -> Iterator[str]:
+    """Yield what no figure here says."""
+    yield "Whether the labels are biased: every error rate takes the recorded outcomes as true."
+    yield "Causal fairness: a gap is a difference between groups, not an effect of the attribute."
+    yield f"Attributes other than {', '.join(names)}."
+    if subject.data.test.weight is not None:
+        yield "Weighted rates: the data declare weights, but every row counts once here."
+    if len(subject.data.classes) > 2:
+        kept = subject.data.classes[_favourable(subject)]
+        yield f"The other classes one by one: only {kept} against all the others was compared."
+    if unstored is not None:
+        yield f"A second judgement from stored counts: {unstored} joint cells are more than stored_cells."

@@ -1,0 +1,191 @@
+"""Commands and exit codes: 0 PASS, 1 FAIL, 2 usage, 3 INCONCLUSIVE or NOT-ESTIMABLE, 4 an error of ours."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+START = time.perf_counter()
+app = typer.Typer(
+    name="jax-audit",
+    help="Audit a JAX/Flax model: robustness, fairness, explanation and calibration, judged on intervals.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as a.b=c.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the verdict alone.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped name: quickstart.")
+    ],
+    set_: Set = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the runs; by default runs/ here.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Smaller budgets; the verdict can't be PASS.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Redo what earlier runs have finished.")] = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Audit what CONFIG names and exit with the verdict: 0 PASS, 1 FAIL, 3 undecided."""
+    from audit import screen
+    from audit.config import load
+
+    loaded = load(config, tuple(set_ or ()))
+    from audit.pipeline import out_folder
+    from audit.pipeline import run as audit_run
+
+    imported = {"import": round(time.perf_counter() - START, 3)}
+    with screen.stages(quiet or json_) as progress:
+        record = audit_run(loaded, out=out, quick=quick, reuse=not fresh, progress=progress, seconds=imported)
+    folder = out_folder(loaded, out) / record.volatile.run_id
+    if json_:
+        print(screen.as_json(record, record.decisions, record.verdict, record.exit_code, folder))
+    else:
+        _summary(record, quiet)
+        pages = sorted(folder.glob("report.html"))
+        screen.OUT.print(f"{'report' if pages else 'record'}: {(pages or [folder])[0]}", markup=False)
+    raise typer.Exit(record.exit_code)
+
+
+@app.command()
+def gate(
+    run: Run,
+    policy: Annotated[str | None, typer.Option(help="Another policy: a shipped name or a file.")] = None,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Judge a stored record again, under its own policy or another, and exit with the verdict."""
+    from audit import gate as judge
+    from audit import screen, store
+    from audit.policies import load_policy
+
+    record = store.open_run(run)
+    rules = load_policy(policy, Path.cwd()) if policy else record.policy
+    known = {r.check: sorted({m.name for m in r.findings.measurements}) for r in record.results}
+    judge.refuse(rules, known)
+    today = dt.datetime.now(dt.UTC).date()
+    decisions, verdict, code = judge.judge(record.results, rules, on=today, quick=record.quick)
+    if json_:
+        print(screen.as_json(record, decisions, verdict, code, run))
+    else:
+        again = {"decisions": decisions, "verdict": verdict, "exit_code": code, "policy": rules}
+        _summary(record.model_copy(update=again), quiet)
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="Where to write; by default into the run folder.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
+) -> None:
+    """Rebuild a report from a stored record, byte for byte."""
+    from audit import screen, store
+    from audit.errors import ConfigError
+    from audit.registry import nearest
+    from audit.rendering import RENDER
+
+    if format_ not in RENDER:
+        raise ConfigError(f"--format={format_!r}", nearest(format_, RENDER))
+    record = store.open_run(run)
+    name, render = RENDER[format_]
+    target = out or (run if run.is_dir() else run.parent) / name
+    store.replace(target, render(record))
+    screen.OUT.print(str(target), markup=False)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the checks and what each measures."""
+    from audit import screen
+    from audit.registry import checks
+
+    for name, check in checks().items():
+        measures = ", ".join(m.name for m in check.measures)
+        screen.OUT.print(f"{name:26} {check.title}\n{'':26} measures: {measures}", markup=False)
+
+
+@app.command()
+def explain(name: Annotated[str, typer.Argument(metavar="CHECK|MEASURE")]) -> None:
+    """Explain a check (what it does, its options) or a measure (what it means, its interval)."""
+    from audit import explanations, screen
+
+    screen.OUT.print(explanations.text(name), markup=False)
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write to a file instead of standard output.")] = None,
+) -> None:
+    """Print the JSON Schema of a configuration, for editors to complete and check it."""
+    from audit import screen, store
+    from audit.config import schema as build
+
+    text = json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
+    if out is None:
+        print(text, end="")
+    else:
+        store.replace(out, text.encode())
+        screen.OUT.print(str(out), markup=False)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    print(f"jax-audit {installed('jax-audit')}")
+
+
+def main() -> None:
+    """Run the command line; every mistake of the user's is one line and exit code 2, ours is 4."""
+    from audit.errors import AuditError
+    from audit.guard import guard
+
+    try:
+        guard()
+        app()
+    except AuditError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted; finished checks are kept, run the same command again to go on", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(4)
+    except Exception:  # noqa: BLE001  (the last resort: fail closed, with the traceback for us)
+        traceback.print_exc()
+        _fail("this is an error of jax-audit, not yours; nothing was judged", 4)
+
+
+def _summary(record: object, quiet: bool) -> None:
+    """Print the verdict, and unless quiet every decision."""
+    from audit import screen
+    from reports.summary import summary
+
+    text = summary(record)  # type: ignore[arg-type]
+    screen.show(text.splitlines()[0] if quiet else text)
+
+
+def _fail(message: str, code: int) -> None:
+    """Print one line and leave."""
+    from audit import screen
+
+    screen.error(message)
+    sys.exit(code)

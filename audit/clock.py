@@ -1,0 +1,52 @@
+"""Seconds by stage, what XLA compiled among them, and the progress of the current stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import jax
+
+Progress = Callable[[str, int, int], None]
+COMPILE = "compile (part of the others)"
+
+
+class Clock:
+    """Times stages and tells `progress(stage, done, total)` about them; total 0 means just begun."""
+
+    def __init__(self, progress: Progress, seconds: dict[str, float]) -> None:
+        self.progress, self._seconds, self.stage = progress, dict(seconds), ""
+        self._before = _compiled()[0]
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Return seconds by stage, and those spent compiling since the clock was made."""
+        return {**self._seconds, COMPILE: round(_compiled()[0] - self._before, 3)}
+
+    def tick(self, done: int, total: int) -> None:
+        """Report progress within the current stage."""
+        self.progress(self.stage, done, total)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time a stage."""
+        self.stage, start = stage, time.perf_counter()
+        self.progress(stage, 0, 0)
+        yield
+        self._seconds[stage] = round(time.perf_counter() - start, 3)
+        self.progress(stage, 1, 1)
+
+
+@cache
+def _compiled() -> list[float]:
+    """Return a one-item list that grows by the seconds of every compilation in this process."""
+    total = [0.0]
+
+    def add(event: str, duration: float, **_: object) -> None:
+        if event.endswith("backend_compile_duration"):
+            total[0] += duration
+
+    jax.monitoring.register_event_duration_secs_listener(add)
+    return total

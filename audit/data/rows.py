@@ -1,0 +1,118 @@
+"""Rows of one or two tables that can be used, and what was dropped and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from audit.data import frames, splits
+from audit.data.frames import MISSING
+from audit.data.roles import Roles, SplitPlan, require
+from audit.errors import DataError
+from audit.subject import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """text[column], numeric[feature], raw ids, the stated split ('' where none is), and what was dropped.
+
+    salt: what ids are hashed with. unused: columns of the table that have no role.
+    """
+
+    text: dict[str, np.ndarray]
+    numeric: dict[str, np.ndarray]
+    raw: np.ndarray
+    stated: np.ndarray
+    dropped: Mapping[str, int]
+    salt: str
+    unused: tuple[str, ...]
+
+
+def collect(
+    frame: pd.DataFrame, test_frame: pd.DataFrame | None, roles: Roles, plan: SplitPlan, task: Task
+) -> Rows:
+    """Return the usable rows of the tables; DataError for absent columns, repeated ids and bad numbers."""
+    tables = {"data": frame} if test_frame is None else {"data": frame, "test": test_frame}
+    _refuse_absent(tables, roles, plan, task)
+    wanted = roles.columns(task)
+    texts = [frames.as_text(table, wanted, roles.missing) for table in tables.values()]
+    text = {column: np.concatenate([one[column].to_numpy(object) for one in texts]) for column in wanted}
+    for column in (roles.id, roles.cluster, roles.weight, roles.time):
+        gone = int((text[column] == MISSING).sum()) if column else 0
+        if gone:
+            raise DataError(f"column {column!r} lacks a value in {gone} rows", "one in every row")
+    raw = text[roles.id] if roles.id else _numbered(tables)
+    splits.refuse_repeats(raw, f"id column {roles.id!r}")
+    numeric = {column: frames.numbers(text[column], column) for column in roles.numeric}
+    keep, dropped = _keep(text, numeric, roles, task)
+    return Rows(
+        {column: values[keep] for column, values in text.items()},
+        {column: values[keep] for column, values in numeric.items()},
+        raw[keep],
+        _stated(tables, plan)[keep],
+        dropped,
+        splits.salt_of(one for table in tables.values() for one in _content(table)),
+        tuple(str(c) for c in frame if c not in (*wanted, *roles.drop, plan.column)),
+    )
+
+
+def _refuse_absent(tables: Mapping[str, pd.DataFrame], roles: Roles, plan: SplitPlan, task: Task) -> None:
+    """Raise DataError where a column is in no table, or where the split's column has another role."""
+    wanted = roles.columns(task)
+    if plan.column in (*wanted, *roles.drop):
+        raise DataError(f"split column={plan.column!r} has another role", "a column for the split alone")
+    if plan.by == "cluster" and roles.cluster is None:
+        raise DataError("split by: cluster without a cluster column", "columns: cluster", "name the column")
+    for origin, table in tables.items():
+        stated = (plan.column,) if plan.column and origin == "data" else ()
+        for column in (*wanted, *roles.drop, *stated):
+            require(column, table.columns, "column" if origin == "data" else "column of the test file")
+
+
+def _numbered(tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
+    """Return raw ids for tables without an id column."""
+    return np.concatenate([splits.row_numbers(origin, len(table)) for origin, table in tables.items()])
+
+
+def _stated(tables: Mapping[str, pd.DataFrame], plan: SplitPlan) -> np.ndarray:
+    """Return the split that the plan's column or the test file states for each row, '' where none does."""
+    stated = np.full(len(tables["data"]), "", "<U11")
+    if plan.column:
+        words = frames.as_text(tables["data"], [plan.column], ())[plan.column].to_numpy(object)
+        stated = splits.named(words, plan.column, test="test" not in tables)
+    return np.concatenate([stated, *(np.full(len(tables[o]), "test", "<U11") for o in tables if o == "test")])
+
+
+def _keep(
+    text: Mapping[str, np.ndarray], numeric: Mapping[str, np.ndarray], roles: Roles, task: Task
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return which rows are kept, and how many were dropped for which reason."""
+    unlabelled = np.any([text[column] == MISSING for column in roles.targets(task)], axis=0)
+    gaps = {column: np.isnan(values) & ~unlabelled for column, values in numeric.items()}
+    counts = {column: int(gap.sum()) for column, gap in gaps.items() if gap.any()}
+    if counts and roles.missing_numeric == "refuse":
+        raise DataError(
+            f"missing values in numeric columns: {', '.join(f'{c} ({n})' for c, n in counts.items())}",
+            "none",
+            "choose missing_numeric: drop (the rows) or median (of train)",
+        )
+    gap = (
+        np.any([*gaps.values()], axis=0)
+        if counts and roles.missing_numeric == "drop"
+        else ~(unlabelled | True)
+    )
+    dropped = {"missing target": int(unlabelled.sum()), "missing numeric feature": int(gap.sum())}
+    keep = ~unlabelled & ~gap
+    if not keep.any():
+        raise DataError("no row is left: every row lacks its target or a number", "complete rows")
+    return keep, {reason: count for reason, count in dropped.items() if count}
+
+
+def _content(frame: pd.DataFrame) -> list[bytes]:
+    """Return a 64-bit hash of each row's content, whatever the columns' roles."""
+    objects = {column: frame[column].astype(str) for column in frame if frame[column].dtype == object}
+    hashes = pd.util.hash_pandas_object(frame.assign(**objects), index=False).to_numpy()
+    return [one.tobytes() for one in hashes]

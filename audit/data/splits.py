@@ -1,0 +1,87 @@
+"""Row ids that reveal nothing, and splits that depend on ids and a seed, never on the order of rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from audit.data.roles import SplitPlan, require
+from audit.errors import DataError
+from audit.subject import Task
+
+NAMES = ("test", "calibration", "validation", "train")
+
+
+def salt_of(parts: Iterable[bytes]) -> str:
+    """Return a salt that only a holder of the same content can compute, whatever the order of the parts."""
+    digest = hashlib.sha256(b"jax-audit row ids")
+    for part in sorted(parts):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def hash_ids(raw: Iterable[str], salt: str) -> np.ndarray:
+    """Return the first 16 hex digits of SHA-256(salt:id) of each raw id[n]."""
+    ids = [hashlib.sha256(f"{salt}:{one}".encode()).hexdigest()[:16] for one in raw]
+    return np.array(ids, "<U16")
+
+
+def row_numbers(origin: str, n: int) -> np.ndarray:
+    """Return raw ids[n] for rows without an id: where they came from and their number, from 0."""
+    return np.array([f"{origin}:{i}" for i in range(n)], object)
+
+
+def refuse_repeats(raw: np.ndarray, what: str) -> None:
+    """Raise DataError where an id occurs more than once."""
+    repeats = len(raw) - len(set(raw.tolist()))
+    if repeats:
+        raise DataError(f"{what} holds {repeats} repeated ids", "one row per id", "use cluster for repeats")
+
+
+def strata(y: np.ndarray, task: Task) -> np.ndarray:
+    """Return the stratum[n] of each label: its class, its fifth of a number, one for all if multilabel."""
+    if task in ("binary", "multiclass"):
+        return y.astype(np.int64)
+    if task == "multilabel" or not len(y):
+        return np.zeros(len(y), np.int64)
+    return np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
+
+
+def draw(units: np.ndarray, stratum: np.ndarray, plan: SplitPlan, *, test: bool) -> np.ndarray:
+    """Return the split's name[n] of each row; rows of one unit (a row or a cluster) stay together.
+
+    Within a stratum units are put in the order of SHA-256(seed:unit) and cut at the plan's fractions of
+    rows, so that each split's share is exact to one unit, and a single unit goes to train. A cluster's
+    stratum is the highest of its rows' (binary: whether it has a positive). Without `test` no row is test.
+    """
+    names, unit = np.unique(units.astype(str), return_inverse=True)
+    size = np.bincount(unit, minlength=len(names))
+    level = np.zeros(len(names), np.int64)
+    np.maximum.at(level, unit, stratum)
+    key = [int(hashlib.sha256(f"{plan.seed}:{name}".encode()).hexdigest()[:15], 16) for name in names]
+    order = np.lexsort((np.array(key, np.int64), level))
+    before = np.cumsum(size[order]) - size[order]
+    _, first, which = np.unique(level[order], return_index=True, return_inverse=True)
+    total = np.bincount(which, weights=size[order])
+    middle = (before - before[first][which] + size[order] / 2) / total[which]
+    edges = np.cumsum([plan.test if test else 0.0, plan.calibration, plan.validation])
+    names_of = np.empty(len(names), "<U11")
+    names_of[order] = np.array(NAMES)[np.searchsorted(edges.round(12), middle, side="right")]
+    return names_of[unit]
+
+
+def named(values: np.ndarray, column: str, *, test: bool) -> np.ndarray:
+    """Return the split's name[n] as a column states it; DataError where it states another word."""
+    allowed = NAMES if test else NAMES[1:]
+    for value in dict.fromkeys(values.tolist()):
+        require(value, allowed, f"split column {column}: value")
+    return values.astype("<U11")
+
+
+def straddling(part: np.ndarray, cluster: np.ndarray) -> int:
+    """Return how many clusters have rows in more than one split."""
+    pairs = set(zip(cluster.tolist(), part.tolist(), strict=True))
+    return sum(count > 1 for count in Counter(one for one, _ in pairs).values())

@@ -1,0 +1,171 @@
+"""Tables with declared roles -> Dataset: read, check, split, encode, in this order and top to bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from audit.data import columns, files, frames, labels, splits
+from audit.data.roles import Roles, SplitPlan
+from audit.data.rows import Rows, collect
+from audit.errors import DataError
+from audit.subject import Dataset, Provenance, Split, Task
+
+CLASSES = ("binary", "multiclass")
+
+
+def load(
+    name: str,
+    task: Task,
+    path: str | Path,
+    test: str | Path | None,
+    roles: Roles,
+    plan: SplitPlan,
+    *,
+    obtain: str = "",
+    licence: str = "",
+    sha256: str | None = None,
+) -> Dataset:
+    """Return the dataset in one CSV, TSV or Parquet file, or in two where test has its own.
+
+    `obtain` says where a missing file comes from; `sha256` is the expected `files.digest` of the files.
+    """
+    paths = [files.find(one, obtain) for one in (path, test) if one is not None]
+    found = files.digest(*paths)
+    source = ", ".join(one.name for one in paths)
+    files.verify(found, sha256, source)
+    tables = [frames.read(one) for one in paths]
+    for table, one in zip(tables, paths, strict=True):
+        frames.refuse_one_column(table, one)
+    return from_frame(
+        name,
+        task,
+        tables[0],
+        tables[1] if len(tables) == 2 else None,
+        roles,
+        plan,
+        source=source,
+        licence=licence,
+        sha256=found,
+    )
+
+
+def from_frame(
+    name: str,
+    task: Task,
+    frame: pd.DataFrame,
+    test_frame: pd.DataFrame | None,
+    roles: Roles,
+    plan: SplitPlan,
+    *,
+    source: str = "",
+    licence: str = "",
+    sha256: str = "",
+) -> Dataset:
+    """Return the dataset in a pandas table, or in two where test has its own; raises DataError."""
+    rows = collect(frame, test_frame, roles, plan, task)
+    label = labels.encode(rows.text, roles, task)
+    part = _divide(rows, label.y, roles, plan, task)
+    _refuse_unfit(part, label.y, roles, task)
+    categorical = {column: rows.text[column] for column in roles.categorical}
+    inputs = columns.encode(rows.numeric, categorical, roles, part == "train")
+    every = _every(rows, inputs.x, label.y, roles)
+    made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
+    return Dataset(
+        name=name,
+        task=task,
+        modality="table",
+        splits=made,
+        target=roles.target,
+        classes=label.classes,
+        favourable=label.favourable,
+        features=inputs.features,
+        low=inputs.low,
+        high=inputs.high,
+        scale=inputs.scale,
+        provenance=Provenance(
+            source=source,
+            licence=licence,
+            sha256=sha256,
+            dropped=rows.dropped,
+            repeated_in_test=_repeated(made["train"], made["test"]),
+            notes=(*label.notes, *inputs.notes, *_notes(rows, roles, part, made["test"], task)),
+            salt=rows.salt,
+        ),
+    )
+
+
+def _divide(rows: Rows, y: np.ndarray, roles: Roles, plan: SplitPlan, task: Task) -> np.ndarray:
+    """Return the split's name[n] of each row: stated by a file or column, else drawn."""
+    part, free = rows.stated.copy(), rows.stated == ""
+    cluster = rows.text[roles.cluster] if roles.cluster else None
+    units = cluster if plan.by == "cluster" and cluster is not None else rows.raw
+    if free.any():
+        part[free] = splits.draw(units[free], splits.strata(y[free], task), plan, test=bool(free.all()))
+    if plan.by == "cluster" and (torn := splits.straddling(part, units)):
+        raise DataError(
+            f"{torn} clusters of {roles.cluster!r} are in the test file and in the other",
+            "each cluster in one split",
+            "give one file and let it be split by cluster",
+        )
+    return part
+
+
+def _refuse_unfit(part: np.ndarray, y: np.ndarray, roles: Roles, task: Task) -> None:
+    """Raise DataError where test is empty, nothing is left to fit on, or labels do not vary."""
+    n = len(part)
+    if not (part == "test").any():
+        raise DataError(f"the test split of {n} rows is empty", "rows to judge", "raise the test fraction")
+    if roles.features and not (part == "train").any():
+        raise DataError(
+            f"the train split of {n} rows is empty", "rows to fit on", "lower the other fractions"
+        )
+    if task in CLASSES:
+        labels.refuse_one_class(y, f"target {roles.target!r}")
+        labels.refuse_one_class(y[part == "train"], "the train split")
+
+
+def _every(rows: Rows, x: np.ndarray, y: np.ndarray, roles: Roles) -> Split:
+    """Return all rows as one split."""
+    text = rows.text
+    return Split(
+        x=x,
+        y=y,
+        id=splits.hash_ids(rows.raw, rows.salt),
+        groups={column: columns.groups(text[column], column, roles) for column in roles.sensitive},
+        cluster=splits.hash_ids(text[roles.cluster], rows.salt) if roles.cluster else None,
+        weight=columns.weights(text[roles.weight], roles.weight) if roles.weight else None,
+        time=columns.times(text[roles.time], roles.time) if roles.time else None,
+        legitimate={column: columns.groups(text[column], column, roles) for column in roles.legitimate},
+    )
+
+
+def _repeated(train: Split, test: Split) -> int:
+    """Return how many test rows have the features and target of a train row."""
+    if not train.x.shape[1]:
+        return 0
+
+    def content(split: Split) -> list[bytes]:
+        y = split.y.reshape(len(split), -1)
+        return [row.tobytes() for row in np.concatenate([split.x, y], axis=1) + 0.0]
+
+    known = set(content(train))
+    return sum(row in known for row in content(test))
+
+
+def _notes(rows: Rows, roles: Roles, part: np.ndarray, test: Split, task: Task) -> list[str]:
+    """Return remarks that a reader of the numbers should know."""
+    notes = []
+    if rows.unused:
+        notes.append(f"columns without a role, not used: {', '.join(rows.unused)}")
+    if roles.cluster and (torn := splits.straddling(part, rows.text[roles.cluster])):
+        notes.append(f"{torn} clusters of {roles.cluster} have rows in more than one split")
+    if task in CLASSES and len(np.unique(test.y)) == 1:
+        notes.append("the test split holds one class only")
+    for attribute, values in test.groups.items():
+        names, counts = np.unique(values, return_counts=True)
+        if (counts == 1).any():
+            notes.append(f"{attribute}: groups with a single test row: {', '.join(names[counts == 1])}")
+    return notes

@@ -1,0 +1,93 @@
+"""What the record says of the data and the model, and what the audit did not measure; never a row."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import jax
+import numpy as np
+
+from audit.assemble import Assembled
+from audit.config import SystemConfig
+from audit.digests import model_digest, software
+from audit.evidence import Area, CheckResult, DataFacts, Facts, FeatureFacts, ModelFacts
+from audit.subject import Dataset, Subject
+
+ELSEWHERE = {
+    "privacy": "Privacy (membership inference) was not measured: no check of it was configured.",
+    "data": "Data quality and drift were not measured: no check of them was configured.",
+    "behaviour": "Declared behaviours (invariances) were not measured: no check of them was configured.",
+}
+
+
+def of(subject: Subject, made: Assembled, system: SystemConfig) -> Facts:
+    """Return the facts of an audit."""
+    return Facts(
+        data=_data(subject.data),
+        model=_model(subject, made),
+        system={key: str(value) for key, value in system.model_dump().items()},
+        software=software(),
+    )
+
+
+def not_measured(results: tuple[CheckResult, ...], subject: Subject) -> tuple[str, ...]:
+    """Return a sentence for every area without a finished check and every split that no check could use."""
+    done = {result.area for result in results if result.status == "ok"}
+    lines = []
+    for area in get_args(Area):
+        if area not in done:
+            lines.append(
+                ELSEWHERE.get(area, f"{area.capitalize()} was not measured: no check of it finished.")
+            )
+    if "reference" not in subject.data.splits:
+        lines.append("Use after the data were collected was not measured: no reference data from operation.")
+    return tuple(lines)
+
+
+def _data(data: Dataset) -> DataFacts:
+    """Return the facts of the data."""
+    source = data.provenance
+    return DataFacts(
+        name=data.name,
+        task=data.task,
+        modality=data.modality,
+        target=data.target,
+        classes=data.classes,
+        favourable=None if data.favourable is None else data.classes[data.favourable],
+        splits={name: len(split) for name, split in data.splits.items()},
+        features=tuple(
+            FeatureFacts(name=f.name, kind=f.kind, unit=f.unit, low=f.low, high=f.high, mutable=f.mutable)
+            for f in data.features
+        ),
+        groups={name: _counts(values) for name, values in data.test.groups.items()},
+        source=source.source,
+        licence=source.licence,
+        sha256=source.sha256,
+        dropped=dict(source.dropped),
+        repeated_in_test=source.repeated_in_test,
+        notes=source.notes,
+    )
+
+
+def _counts(values: np.ndarray) -> dict[str, int]:
+    """Return the rows of each group."""
+    names, counts = np.unique(np.asarray(values, dtype=str), return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _model(subject: Subject, made: Assembled) -> ModelFacts:
+    """Return the facts of the model."""
+    model = subject.model
+    leaves = [leaf for leaf in jax.tree.leaves(model.params) if hasattr(leaf, "size")]
+    return ModelFacts(
+        name=model.name,
+        network=model.network,
+        parameters=sum(int(leaf.size) for leaf in leaves) if leaves else None,
+        outputs=model.outputs,
+        decision=str(model.decision),
+        differentiable=model.differentiable and model.apply is not None,
+        sha256=model_digest(model),
+        origin=model.origin,
+        training=made.training,
+        notes=model.notes,
+    )

@@ -1,0 +1,77 @@
+"""Signs that an attack works, without which its failure proves nothing (Carlini et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+MARGIN = 0.01  # share of rows that is forgiven
+
+
+class Tried(NamedTuple):
+    """One radius, and which of the m rows tried there were felled by whom.
+
+    again[m]: felled within a smaller radius already, and tried here once more.
+    """
+
+    norm: str
+    eps: float
+    by_attack: np.ndarray
+    by_step: np.ndarray
+    by_noise: np.ndarray
+    again: np.ndarray
+
+
+class Sign(NamedTuple):
+    """One sanity check: what should hold, where, the number seen on n rows, its limit, pass or warn.
+
+    `value` is None, and `result` "not applicable", where there is nothing to look at.
+    """
+
+    what: str
+    norm: str
+    result: str
+    value: float | None
+    limit: str
+    n: int
+
+
+def beats(what: str, norm: str, strong: Sequence[np.ndarray], weak: Sequence[np.ndarray]) -> Sign:
+    """Return whether the strong attack fells at least as many rows as the weak one at each radius.
+
+    The value is the least lead, a share of the rows tried there.
+    """
+    leads = [(float(np.mean(s) - np.mean(w)), len(s)) for s, w in zip(strong, weak, strict=True) if len(s)]
+    return _at_least(what, norm, *min(leads, default=(None, 0)), -MARGIN)
+
+
+def still_falls(norm: str, tried: Sequence[Tried]) -> Sign:
+    """Return whether rows felled within a smaller radius fall to the attack at a larger one as well."""
+    again = np.concatenate([t.by_attack[t.again] for t in tried])
+    value = float(again.mean()) if len(again) else None
+    return _at_least("rows felled at a smaller eps fall again", norm, value, len(again), 1 - MARGIN)
+
+
+def gradients(sizes: np.ndarray) -> tuple[Sign, Sign]:
+    """Return whether the largest input derivative[n] of each row is there: not zero, and finite."""
+    n = len(sizes)
+    zero = float(np.mean(sizes == 0)) if n else None
+    lost = float(np.mean(~np.isfinite(sizes))) if n else None
+    return (
+        _at_most("the gradient does not vanish (share that does)", zero, n, MARGIN),
+        _at_most("the gradient is finite (share that is not)", lost, n, 0.0),
+    )
+
+
+def _at_least(what: str, norm: str, value: float | None, n: int, limit: float) -> Sign:
+    """Judge a value that should not be small."""
+    result = "not applicable" if value is None else "pass" if value >= limit else "warn"
+    return Sign(what, norm, result, value, f"at least {limit:g}", n)
+
+
+def _at_most(what: str, value: float | None, n: int, limit: float) -> Sign:
+    """Judge a value that should not be large."""
+    result = "not applicable" if value is None else "pass" if value <= limit else "warn"
+    return Sign(what, "", result, value, f"at most {limit:g}", n)

@@ -1,0 +1,65 @@
+"""A rate over disjoint groups: largest difference, smallest ratio, worst, best and mean rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from audit.evidence import Estimate, GroupRates
+from audit.stats.estimates import EstimateSide, bounded
+from audit.stats.rates import HYBRID
+
+Of = Literal["difference", "ratio", "minimum", "maximum", "mean"]
+_METHODS: dict[str, str] = {
+    "difference": f"largest of all pairs' differences, {HYBRID}; all pairs at once (Tukey-Kramer) below",
+    "ratio": f"smallest of all pairs' ratios, {HYBRID}; all pairs at once (Tukey-Kramer) above",
+    "minimum": "smallest of Clopper-Pearson limits; all groups at once (Sidak) above",
+    "maximum": "largest of Clopper-Pearson limits; all groups at once (Sidak) below",
+    "mean": f"mean of rates, {HYBRID}",
+}
+
+
+def groups(
+    names: Sequence[str],
+    k: Sequence[float],
+    n: Sequence[float],
+    sizes: Sequence[float],
+    *,
+    of: Of,
+    side: EstimateSide = "two-sided",
+    note: str = "",
+) -> Estimate:
+    """Return a summary of the rates k / n of disjoint groups, with valid bounds on both sides.
+
+    n are the rates' denominators (effective where rows are clustered) and sizes the groups' rows, whose sum
+    is the estimate's n. `difference` is the largest minus the smallest rate, `ratio` the smallest over the
+    largest. Fewer than two groups, an empty denominator or a ratio of zeros leave no value, but a reason.
+    Groups may come in any order.
+    """
+    if not len(names) == len(k) == len(n) == len(sizes) or len(set(names)) != len(names):
+        raise ValueError(f"groups {list(names)}: expected distinct names, each with one k, n and size")
+    rows = sorted(zip(names, map(float, k), map(float, n), map(float, sizes), strict=True))
+    columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), ())
+    statistic = GroupRates(of=of, groups=columns[0], k=columns[1], n=columns[2], sizes=columns[3])
+    return summarise(statistic, side=side, note=note)
+
+
+def summarise(s: GroupRates, *, side: EstimateSide = "two-sided", note: str = "") -> Estimate:
+    """Return the estimate of group rates; where it has no value it still keeps the counts."""
+    rows, method = round(sum(s.sizes)), _METHODS[s.of]
+    reason = _undefined(s)
+    if reason:
+        return Estimate(value=None, n=rows, method=method, side=side, statistic=s, note=note, reason=reason)
+    return bounded(s, rows, method, side=side, note=note)
+
+
+def _undefined(s: GroupRates) -> str:
+    """Return why the summary has no value, or nothing."""
+    if len(s.groups) < 2:
+        return f"{len(s.groups)} group, so there is nothing to compare"
+    empty = [name for name, n in zip(s.groups, s.n, strict=True) if n == 0]
+    if empty:
+        return f"the rate's denominator is empty in group {', '.join(empty)}"
+    if s.of == "ratio" and not any(s.k):
+        return "every group's rate is 0, so their ratio is undefined"
+    return ""

@@ -1,0 +1,143 @@
+"""Time the shipped configurations as whole processes, and set each model beside two scikit-learn baselines.
+
+    python benchmarks/audit.py quickstart digits adult fashion_mnist
+
+prints one JSON object a line (work, library, threads, n, value, seconds, evaluations) and ends with Markdown
+tables: test accuracy and AUC beside the baselines', seconds and peak memory of the whole process, and where
+the time went. Adult and Fashion-MNIST need JAX_AUDIT_DATA.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def timed_run(config: str, out: Path, *more: str) -> dict[str, Any]:
+    """Run one audit in a process of its own; its record, wall seconds and peak memory in MiB."""
+    command = [sys.executable, "-P", "-m", "audit", "run", config, "--out", str(out), "--json", *more]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, 1, 3):
+        raise SystemExit(f"{config} exited {code}")
+    answer = json.loads(text)
+    record = json.loads((Path(answer["run"]) / "evidence.json").read_text())
+    return {"answer": answer, "record": record, "seconds": seconds, "mib": usage.ru_maxrss / 1024}
+
+
+def value(record: dict[str, Any], name: str) -> tuple[float | None, int]:
+    """Return a measure of accuracy.overall and its n."""
+    for result in record["results"]:
+        for m in result["findings"]["measurements"]:
+            if result["check"] == "accuracy.overall" and m["name"] == name and not m["where"]:
+                return m["estimate"]["value"], m["estimate"]["n"]
+    return None, 0
+
+
+def evaluations(record: dict[str, Any]) -> int:
+    """Return the model evaluations of all checks (forward and gradient, one example each)."""
+    return sum(sum(result["findings"]["cost"].values()) for result in record["results"])
+
+
+def baselines(config: str) -> list[dict[str, Any]]:
+    """Fit logistic regression and gradient boosting on the configuration's own training rows."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from audit.assemble import read_data
+    from audit.config import load
+
+    data = read_data(load(config))
+    columns = [f.kind == "categorical" for f in data.features]
+    rows = []
+    for library, model, encode in (
+        ("logistic regression", make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)), _one_hot),
+        ("gradient boosting", _boosting(HistGradientBoostingClassifier, data, columns), lambda x, c, t: x),
+    ):
+        train, test = data.splits["train"], data.splits["test"]
+        x, z = _flat(train.x), _flat(test.x)
+        a, b = encode(x, columns, x), encode(z, columns, x)
+        start = time.perf_counter()
+        keep = slice(None) if library == "gradient boosting" or len(a) <= 60_000 else slice(0, 60_000)
+        model.fit(a[keep], train.y[keep])
+        seconds = time.perf_counter() - start
+        rows.append({"library": library, "n": len(test), "accuracy": float((model.predict(b) == test.y).mean()),
+                     "auc": _auc(model, b, test.y), "seconds": seconds})  # fmt: skip
+    return rows
+
+
+def _boosting(kind: Any, data: Any, columns: list[bool]) -> Any:
+    """Return gradient boosting with its usual settings; fewer iterations for many classes of pixels."""
+    iterations = 100 if data.modality == "table" or len(data.splits["train"]) < 5_000 else 30
+    return kind(categorical_features=columns or None, random_state=0, max_iter=iterations)
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    """Return one row of numbers an example."""
+    return np.asarray(x).reshape(len(x), -1)
+
+
+def _one_hot(x: np.ndarray, columns: list[bool], train: np.ndarray) -> np.ndarray:
+    """Return x with each categorical code column replaced by indicator columns of the codes in train."""
+    parts = []
+    for j in range(x.shape[1]):
+        if columns and columns[j]:
+            parts.append((x[:, [j]] == np.unique(train[:, j])[None]).astype(np.float32))
+        else:
+            parts.append(x[:, [j]])
+    return np.concatenate(parts, axis=1)
+
+
+def _auc(model: Any, x: np.ndarray, y: np.ndarray) -> float | None:
+    """Return the AUC of a binary task."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(y, model.predict_proba(x)[:, 1])) if len(np.unique(y)) == 2 else None
+
+
+def main(configs: list[str]) -> None:
+    quality = ["| config | model | test n | accuracy | AUC | fit seconds |", "|---|---|---|---|---|---|"]
+    whole = ["| config | verdict | seconds, cold | seconds, again | peak MiB | report KiB | evaluations |",
+             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    stages = ["| config | stage: seconds |", "|---|---|"]
+    for config in configs:
+        with tempfile.TemporaryDirectory() as folder:
+            cold = timed_run(config, Path(folder))
+            warm = timed_run(config, Path(folder))
+            page = Path(cold["answer"]["run"]) / "report.html"
+            size = page.stat().st_size / 1024 if page.exists() else float("nan")
+        record, spent = cold["record"], cold["record"]["volatile"]["seconds"]
+        (accuracy, n), (auc, _) = value(record, "accuracy"), value(record, "auc")
+        rows = [{"library": "jax-audit", "n": n, "accuracy": accuracy, "auc": auc, "seconds": spent.get("model", 0.0)},
+                *baselines(config)]  # fmt: skip
+        for row in rows:
+            line = {"work": config, "threads": os.cpu_count(), "value": row["accuracy"], **row}
+            line["evaluations"] = evaluations(record) if row["library"] == "jax-audit" else None
+            print(json.dumps(line), flush=True)
+            auc_text = "" if row["auc"] is None else f"{row['auc']:.4f}"
+            quality.append(f"| {config} | {row['library']} | {row['n']:,} | {row['accuracy']:.4f} | {auc_text} | "
+                           f"{row['seconds']:.1f} |")  # fmt: skip
+        whole.append(f"| {config} | {record['verdict']} | {cold['seconds']:.1f} | {warm['seconds']:.1f} | "
+                     f"{cold['mib']:.0f} | {size:.0f} | {evaluations(record):,} |")  # fmt: skip
+        stages.append(f"| {config} | " + ", ".join(f"{k}: {v:.1f}" for k, v in spent.items()) + " |")
+    for table in (quality, whole, stages):
+        print("\n" + "\n".join(table))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["quickstart", "digits"])

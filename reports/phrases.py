@@ -1,0 +1,253 @@
+"""What a measure's value says, in words: a phrase for each built-in measure, one for the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from audit.evidence import Decision, Estimate, GroupRates, Measurement
+from reports import numbers
+
+_SINGULAR = {
+    "selection_rate": "selection rate",
+    "true_positive_rate": "true-positive rate",
+    "false_positive_rate": "false-positive rate",
+    "accuracy": "accuracy",
+}
+_NORMS = {"inf": "L∞", "linf": "L∞", "l∞": "L∞", "2": "L2", "l2": "L2", "1": "L1", "l1": "L1"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One estimate of one measure, and where it holds."""
+
+    check: str
+    name: str
+    label: str
+    where: dict[str, str | float | int]
+    estimate: Estimate | None
+    excluded: tuple[str, ...] = ()
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The groups with the lowest and the highest rate, with their counts."""
+
+    low: str
+    high: str
+    k_low: float
+    n_low: float
+    k_high: float
+    n_high: float
+
+
+def of_decision(decision: Decision) -> Case:
+    """Return the case that a decision judged."""
+    rule = decision.rule
+    where = decision.where or rule.where
+    label = decision.label or rule.name.replace("_", " ")
+    return Case(rule.check, rule.name, label, where, decision.estimate, decision.excluded_groups)
+
+
+def of_measurement(check: str, m: Measurement) -> Case:
+    """Return the case of a measurement."""
+    return Case(check, m.name, m.label, m.where, m.estimate, (), m.unit)
+
+
+def extremes(case: Case) -> Extremes | None:
+    """Return the groups that make a gap or ratio, or None unless they reproduce the recorded value."""
+    stat = case.estimate.statistic if case.estimate else None
+    if not isinstance(stat, GroupRates) or case.estimate is None or case.estimate.value is None:
+        return None
+    known = [
+        (k / n, group, k, n)
+        for group, k, n in zip(stat.groups, stat.k, stat.n, strict=True)
+        if n > 0 and group not in case.excluded
+    ]
+    if not known:
+        return None
+    low, high = min(known), max(known, key=lambda row: row[0])
+    found = {"difference": high[0] - low[0], "minimum": low[0], "maximum": high[0]}
+    if stat.of == "ratio" and high[0] > 0:
+        found["ratio"] = low[0] / high[0]
+    if not math.isclose(found.get(stat.of, math.inf), case.estimate.value, rel_tol=1e-6, abs_tol=1e-9):
+        return None
+    return Extremes(low[1], high[1], low[2], low[3], high[2], high[3])
+
+
+def group(case: Case, name: str) -> str:
+    """Return a group as the data name it: 'sex = Female'."""
+    attribute = case.where.get("attribute")
+    return f"{numbers.name(attribute, 40)} = {numbers.name(name)}" if attribute else numbers.name(name)
+
+
+def places(where: dict[str, str | float | int]) -> str:
+    """Return where a measurement holds: 'attribute = sex, ε = 0.05'."""
+    return ", ".join(_place(key, value) for key, value in where.items())
+
+
+def _place(key: str, value: str | float | int) -> str:
+    """Return one place in words."""
+    if key == "eps":
+        return f"ε = {radius(value)}"
+    if key == "norm":
+        return norm(value)
+    shown = (
+        value if isinstance(value, str) else numbers.limit(value) if isinstance(value, float) else f"{value}"
+    )
+    return f"{numbers.name(key, 40)} = {numbers.name(shown)}"
+
+
+def radius(eps: str | float | int) -> str:
+    """Return an attack's radius as configured, shortest form."""
+    return f"{eps:.6g}" if isinstance(eps, (int, float)) else numbers.name(eps)
+
+
+def norm(value: str | float | int) -> str:
+    """Return a norm's name: L∞, L2."""
+    return _NORMS.get(str(value).lower(), numbers.name(value))
+
+
+def claim(case: Case, value: str) -> str:
+    """Return who or what has this value, the value last: 'The share of ... is 0.854'."""
+    phrase = _PHRASES.get((case.check, case.name))
+    text = phrase(case, value) if phrase else None
+    return text or f"{titled(case)} is {value}" + (f" {numbers.name(case.unit, 20)}" if case.unit else "")
+
+
+def titled(case: Case) -> str:
+    """Return a measure's name and where it holds: 'Impact ratio (attribute = sex)'."""
+    label = numbers.name(case.label, 120)
+    return f"{label[:1].upper()}{label[1:]}{_unnamed(case)}"
+
+
+def _unnamed(case: Case) -> str:
+    """Return the places that the label does not already mention."""
+    rest = {
+        k: v for k, v in case.where.items() if str(v) not in case.label and _place(k, v) not in case.label
+    }
+    return f" ({places(rest)})" if rest else ""
+
+
+Phrase = Callable[[Case, str], str | None]
+
+
+def _selection_ratio(case: Case, value: str) -> str | None:
+    """Phrase an impact ratio."""
+    who = extremes(case)
+    if who is None:
+        return None
+    return f"{group(case, who.low)} is selected {value} times as often as {group(case, who.high)}"
+
+
+def _difference(rate: str) -> Phrase:
+    """Return the phrase of the gap in one rate."""
+
+    def phrase(case: Case, value: str) -> str | None:
+        who = extremes(case)
+        if who is None:
+            return None
+        return (
+            f"The {_SINGULAR[rate]} of {group(case, who.high)} exceeds that of {group(case, who.low)} "
+            f"by {value}"
+        )
+
+    return phrase
+
+
+def _of_group(rate: str) -> Phrase:
+    """Return the phrase of one group's rate."""
+
+    def phrase(case: Case, value: str) -> str | None:
+        if "group" not in case.where:
+            return None
+        return f"The {_SINGULAR[rate]} of {group(case, str(case.where['group']))} is {value}"
+
+    return phrase
+
+
+def _accuracy_minimum(case: Case, value: str) -> str | None:
+    """Phrase the accuracy of the worst group."""
+    who = extremes(case)
+    return f"The lowest accuracy of any group, that of {group(case, who.low)}, is {value}" if who else None
+
+
+def _accuracy(case: Case, value: str) -> str:
+    """Phrase overall accuracy."""
+    return f"The share of test rows classified correctly is {value}"
+
+
+def _of_class(measure: str) -> Phrase:
+    """Return the phrase of a class's recall or precision."""
+
+    def phrase(case: Case, value: str) -> str | None:
+        return (
+            f"{measure} of class {numbers.name(case.where['class'])} is {value}"
+            if "class" in case.where
+            else None
+        )
+
+    return phrase
+
+
+def _attack(case: Case) -> str:
+    """Return 'FGSM within L∞ ε = 0.1', as far as the record says."""
+    name = {"fgsm": "FGSM", "pgd": "PGD"}.get(case.check.rpartition(".")[2], case.check)
+    size = " ".join(
+        part
+        for part in (
+            norm(case.where["norm"]) if "norm" in case.where else "",
+            f"ε = {radius(case.where['eps'])}" if "eps" in case.where else "",
+        )
+        if part
+    )
+    return f"{name} within {size}" if size else name
+
+
+def _robust_accuracy(case: Case, value: str) -> str:
+    """Phrase what an attack leaves."""
+    return f"Against {_attack(case)}, the share of rows that stay correct is {value}"
+
+
+def _attack_success(case: Case, value: str) -> str:
+    """Phrase the share of correct rows that an attack flips."""
+    return f"The share of correct rows that {_attack(case)} flips is {value}"
+
+
+def _importance(case: Case, value: str) -> str | None:
+    """Phrase a feature's mean absolute Shapley value."""
+    if "feature" not in case.where:
+        return None
+    return f"The mean absolute Shapley value of {numbers.name(case.where['feature'])} is {value}"
+
+
+def _reliance(case: Case, value: str) -> str | None:
+    """Phrase the reliance on an attribute."""
+    if "attribute" not in case.where:
+        return None
+    return f"The model’s reliance on {numbers.name(case.where['attribute'])} is {value}"
+
+
+def _calibration_error(case: Case, value: str) -> str:
+    """Phrase the calibration error."""
+    return f"The calibration error, stated against observed frequencies, is {value}"
+
+
+_PHRASES: dict[tuple[str, str], Phrase] = {
+    ("accuracy.overall", "accuracy"): _accuracy,
+    ("accuracy.overall", "recall"): _of_class("Recall"),
+    ("accuracy.overall", "precision"): _of_class("Precision"),
+    ("robustness.fgsm", "robust_accuracy"): _robust_accuracy,
+    ("robustness.pgd", "robust_accuracy"): _robust_accuracy,
+    ("robustness.fgsm", "attack_success"): _attack_success,
+    ("robustness.pgd", "attack_success"): _attack_success,
+    ("fairness.groups", "impact_ratio"): _selection_ratio,
+    ("fairness.groups", "accuracy_minimum"): _accuracy_minimum,
+    **{("fairness.groups", f"{rate}_difference"): _difference(rate) for rate in _SINGULAR},
+    **{("fairness.groups", rate): _of_group(rate) for rate in _SINGULAR},
+    ("explanation.shapley", "importance"): _importance,
+    ("explanation.shapley", "reliance"): _reliance,
+    ("calibration.reliability", "calibration_error"): _calibration_error,
+}

@@ -1,0 +1,205 @@
+"""Tables that are drawn: curves, losses, reliability, importance, confusion."""
+
+from __future__ import annotations
+
+from audit.evidence import Table
+from reports import charts, curves, numbers, phrases
+from reports.grids import (
+    Block,
+    Cell,
+    Context,
+    Grid,
+    Line,
+    Row,
+    as_grid,
+    by,
+    caption_of,
+    head,
+    known_number,
+    plain,
+    real,
+    value_cell,
+)
+from reports.marks import Scale, around
+
+MOST_FEATURES = 25
+MOST_CLASSES = 20
+MOST_ERRORS = 20
+
+
+def curve(table: Table, rows: list[Row], context: Context) -> list[Block]:
+    """Return lines over x, one per series."""
+    series = [
+        curves.Series(
+            name,
+            tuple(sorted((_as_point(r, "x") for r in of if real(r["value"]) is not None), key=lambda p: p.x)),
+        )
+        for name, of in by(rows, "series").items()
+    ]
+    series = [s for s in series if s.points]
+    if not series:
+        return plain(table, rows, context)
+    labels = {c.name: c.label for c in table.columns}
+    title = _fall(series, labels["x"])
+    picture = curves.curves(
+        series,
+        x_title=numbers.name(labels["x"]),
+        y_title=numbers.name(labels["value"]),
+        label=f"{numbers.name(table.title, 160)}. {title} The numbers are in the table below the figure.",
+        marks=_marks(context, series),
+        hollow=context.attacked,
+    )
+    read = "Hollow circles: what an attack leaves, an upper bound of the truth." if context.attacked else ""
+    caption = caption_of(
+        f"{numbers.name(table.title, 160).rstrip('.')}.", read, "Band: 95 % intervals.", table.note
+    )
+    return [Block("Figure", title, caption, None, (picture,), as_grid(table))]
+
+
+def _as_point(row: Row, x: str) -> curves.Point:
+    """Return a row as a point."""
+    return curves.Point(known_number(row[x]), known_number(row["value"]), real(row["low"]), real(row["high"]))
+
+
+def _fall(series: list[curves.Series], x: str) -> str:
+    """Return from where to where the lowest line runs."""
+    s = min(series, key=lambda s: s.points[-1].value)
+    a, b = s.points[0], s.points[-1]
+    who = f"{numbers.name(s.name, 40)}: " if len(series) > 1 else ""
+    x = numbers.name(x, 30)
+    return (
+        f"{who}{numbers.number(a.value)} at {x} {phrases.radius(a.x)}, "
+        f"{numbers.number(b.value)} at {x} {phrases.radius(b.x)}."
+    )
+
+
+def _marks(context: Context, series: list[curves.Series]) -> list[curves.Mark]:
+    """Return the radii at which accuracy is judged."""
+    low = min(p.x for s in series for p in s.points)
+    high = max(p.x for s in series for p in s.points)
+    marks = []
+    for d in context.decisions:
+        eps = (d.where or d.rule.where).get("eps")
+        if d.rule.name == "robust_accuracy" and isinstance(eps, (int, float)) and low <= eps <= high:
+            marks.append(curves.Mark(float(eps), d.rule.limit, numbers.asked(d.rule)))
+    return list(dict.fromkeys(marks))
+
+
+def loss(table: Table, rows: list[Row], context: Context) -> list[Block]:
+    """Return the training and validation loss by epoch."""
+    series = []
+    for name in ("train", "validation"):
+        points = [
+            curves.Point(known_number(r["epoch"]), value)
+            for r in rows
+            if (value := real(r.get(name))) is not None
+        ]
+        series += [curves.Series(name, tuple(points))] if points else []
+    if not series:
+        return plain(table, rows, context)
+    title = _loss_said(series)
+    picture = curves.curves(
+        series,
+        x_title="epoch",
+        y_title="loss",
+        dots=False,
+        label=f"Loss by epoch. {title} The numbers are in the table below the figure.",
+    )
+    return [
+        Block("Figure", title, caption_of("Loss by epoch.", table.note), None, (picture,), as_grid(table))
+    ]
+
+
+def _loss_said(series: list[curves.Series]) -> str:
+    """Return where the losses ended and where the last one was lowest."""
+    ends = ", ".join(f"{s.name} {numbers.number(s.points[-1].value)}" for s in series)
+    last = series[-1]
+    best = min(last.points, key=lambda p: p.value)
+    return f"After {numbers.plural(last.points[-1].x, 'epoch')}: {ends}; {last.name} was lowest at epoch {best.x:g}."
+
+
+def reliability(table: Table, rows: list[Row], context: Context) -> list[Block]:
+    """Return observed against stated frequency by bin, and the rows in each bin."""
+    bins = [r for r in rows if real(r["confidence"]) is not None and real(r["accuracy"]) is not None]
+    points = [
+        curves.Point(
+            known_number(r["confidence"]), known_number(r["accuracy"]), real(r["low"]), real(r["high"])
+        )
+        for r in bins
+    ]
+    inside = sum(p.low is not None and p.high is not None and p.low <= p.x <= p.high for p in points)
+    title = f"In {inside} of {numbers.plural(len(points), 'bin')} the interval holds the stated frequency."
+    if not points:
+        return plain(table, rows, context)
+    said = f"Reliability diagram. {title} The numbers are in the table below the figure."
+    bars = [(known_number(r["lower"]), known_number(r["upper"]), real(r["n"]) or 0) for r in rows]
+    pictures = (
+        curves.reliability(points, x_title="stated probability", label=said),
+        curves.histogram(bars, label=f"Rows in each of {len(bars)} bins of stated probability."),
+    )
+    total = numbers.plural(sum(n for *_, n in bars), "row")
+    read = f"{numbers.name(table.title, 160).rstrip('.')}. {total}, 95 % intervals; on the diagonal, stated and observed agree."
+    return [Block("Figure", title, caption_of(read, table.note), None, pictures, as_grid(table))]
+
+
+def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:
+    """Return the largest values with a dot and interval each; the rest are counted."""
+    known = sorted(
+        (r for r in rows if real(r["value"]) is not None), key=lambda r: -abs(known_number(r["value"]))
+    )
+    if not known:
+        return plain(table, rows, context)
+    top = known[:MOST_FEATURES]
+    ends = [v for r in top for v in (real(r["value"]), real(r["low"]), real(r["high"])) if v is not None]
+    scale = Scale(*around((0.0, *ends), pad=0.02), 1, 99)
+    lines = tuple(
+        Line(
+            (
+                Cell(str(r["feature"]), css="c-nm"),
+                value_cell(r["value"], r["low"], r["high"]),
+                Cell(
+                    css="c-b",
+                    svg=charts.dot_row(scale, known_number(r["value"]), real(r["low"]), real(r["high"])),
+                ),
+            )
+        )
+        for r in top
+    )
+    labels = {c.name: c.label for c in table.columns}
+    heads = (head(labels["feature"]), head(labels["value"], "num"), head("", "c-b", charts.axis_row(scale)))
+    first = top[0]
+    title = f"{numbers.name(first['feature'])} weighs most: {numbers.number(known_number(first['value']))} {numbers.interval(real(first['low']), real(first['high']))}."
+    rest = len(known) - len(top)
+    more = f"The {MOST_FEATURES} largest of {numbers.count(len(known))}." if rest else ""
+    caption = caption_of(
+        f"{numbers.name(table.title, 160).rstrip('.')}.", "With 95 % intervals.", more, table.note
+    )
+    grid = Grid(heads, lines, "imp stack", ("nm", "v", ""))
+    return [Block("Figure", title, caption, grid, folded=as_grid(table) if rest else None)]
+
+
+def matrix(table: Table, rows: list[Row], context: Context) -> list[Block]:
+    """Return a confusion matrix, or its most frequent errors where there are many classes."""
+    classes = [c.label for c in table.columns[1:]]
+    errors = [
+        (known_number(x), str(row[0]), classes[j])
+        for i, row in enumerate(table.rows)
+        for j, x in enumerate(row[1:])
+        if i != j and real(x)
+    ]
+    errors.sort(key=lambda e: -e[0])
+    title = "No row is taken for another class."
+    if errors:
+        n, true, taken = errors[0]
+        title = f"The most frequent error: {numbers.name(true, 40)} taken for {numbers.name(taken, 40)}, {numbers.plural(n, 'row')}."
+    caption = caption_of(f"{numbers.name(table.title, 160).rstrip('.')}.", table.note)
+    if len(classes) <= MOST_CLASSES:
+        return [Block("Table", title, caption, as_grid(table))]
+    heads = (head("True class"), head("Taken for"), head("Rows", "num"))
+    lines = tuple(
+        Line((Cell(t), Cell(p), Cell(numbers.count(n), css="num"))) for n, t, p in errors[:MOST_ERRORS]
+    )
+    kept = (
+        f"{len(classes)} classes: the {len(lines)} most frequent errors; the whole matrix is in the record."
+    )
+    return [Block("Table", title, caption_of(caption, kept), Grid(heads, lines))]

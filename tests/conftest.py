@@ -1,0 +1,132 @@
+"""What every test shares: two CPU devices, strict shapes, deterministic hypothesis, two small subjects."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
+)
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import hashlib
+from pathlib import Path
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from audit.evidence import Artifact
+from audit.registry import Context
+from audit.subject import Dataset, Feature, Model, Split, Subject, observe
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+hypothesis.settings.register_profile("audit", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("audit")
+
+SIZES = {"train": 300, "validation": 80, "calibration": 200, "test": 400}
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data sets, named by JAX_AUDIT_DATA; without it the test skips."""
+    folder = os.environ.get("JAX_AUDIT_DATA", "")
+    if not folder:
+        pytest.skip("JAX_AUDIT_DATA does not name the folder of real data sets")
+    return Path(folder)
+
+
+@pytest.fixture
+def context() -> Context:
+    """A check's context: a fixed key and seed, quick, sidecar files kept nowhere."""
+    return Context(key=jax.random.key(7), seed=7, quick=True, attach=_attach)
+
+
+@pytest.fixture(scope="session")
+def table_subject() -> Subject:
+    """400 test rows, five features (one categorical), two sensitive attributes, a logistic model of y."""
+    rng = np.random.default_rng(11)
+    names = ("income", "debt", "years", "savings")
+    features = tuple(Feature(name, low=-4.0, high=4.0, mutable=name != "years") for name in names) + (
+        Feature("region", kind="categorical", low=0.0, high=3.0, categories=("north", "south", "west")),
+    )
+    data = Dataset(
+        name="synthetic credit",
+        task="binary",
+        modality="table",
+        splits={name: _table(rng, n, name) for name, n in SIZES.items()},
+        target="default",
+        classes=("repaid", "default"),
+        favourable=0,
+        features=features,
+        low=np.asarray([f.low for f in features], np.float32),
+        high=np.asarray([f.high for f in features], np.float32),
+        scale=np.ones(len(features), np.float32),
+    )
+    params = {"w": jnp.asarray([-0.9, 1.1, -0.5, 0.1, 0.2], jnp.float32), "b": jnp.float32(0.1)}
+    return observe(Model("logistic", _logistic, params, network="logistic regression"), data)
+
+
+@pytest.fixture(scope="session")
+def image_subject() -> Subject:
+    """90 test images of 8x8 grey pixels in three classes (which third is bright), a small dense network."""
+    rng = np.random.default_rng(12)
+    data = Dataset(
+        name="synthetic bars",
+        task="multiclass",
+        modality="image",
+        splits={name: _images(rng, max(n // 4, 90), name) for name, n in SIZES.items()},
+        target="bar",
+        classes=("left", "middle", "right"),
+        low=np.zeros((1, 1, 1), np.float32),
+        high=np.ones((1, 1, 1), np.float32),
+    )
+    columns = np.minimum(np.arange(8) // 3, 2)
+    bar = np.stack(
+        [np.tile(columns == k, (8, 1)).ravel() / (8 * (columns == k).sum()) for k in range(3)], axis=1
+    )
+    params = {"w": jnp.asarray(bar, jnp.float32)}
+    return observe(Model("dense", _dense, params, network="two dense layers"), data)
+
+
+def _logistic(params, x):
+    """Return logits[n, 2] of a logistic regression on x[n, d]."""
+    logit = x @ params["w"] + params["b"]
+    return jnp.stack([jnp.zeros_like(logit), logit], axis=1)
+
+
+def _dense(params, x):
+    """Return logits[n, 3] of images x[n, 8, 8, 1]."""
+    return 12 * jnp.tanh(x.reshape(len(x), -1) @ params["w"] - 0.4)
+
+
+def _table(rng: np.random.Generator, n: int, name: str) -> Split:
+    """Return n rows whose label depends on the features and a little on sex, some ages missing."""
+    x = np.clip(rng.normal(size=(n, 5)), -4, 4).astype(np.float32)
+    x[:, 4] = rng.integers(0, 4, n)
+    sex = np.where(rng.random(n) < 0.45, "female", "male")
+    age = np.asarray(["(missing)", "25 or younger", "older"])[rng.choice(3, n, p=[0.05, 0.35, 0.6])]
+    logit = x[:, :4] @ [-1.0, 1.2, -0.4, 0.0] + 0.8 * (sex == "female")
+    y = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.int32)
+    return Split(x, y, _ids(name, n), groups={"sex": sex, "age": age})
+
+
+def _images(rng: np.random.Generator, n: int, name: str) -> Split:
+    """Return n noisy images whose class is the bright third."""
+    y = rng.integers(0, 3, n).astype(np.int32)
+    bright = np.minimum(np.arange(8) // 3, 2)[None, None, :] == y[:, None, None]
+    x = np.clip(0.35 + 0.2 * bright + 0.45 * rng.normal(size=(n, 8, 8)), 0, 1)
+    return Split(x[..., None].astype(np.float32), y, _ids(name, n))
+
+
+def _ids(name: str, n: int) -> np.ndarray:
+    """Return row ids that are easy to find should one leak into a record."""
+    return np.asarray([f"row-{name}-{i:05d}" for i in range(n)])
+
+
+def _attach(name: str, content: bytes, media_type: str, caption: str = "") -> Artifact:
+    """Return the artifact that a run would have written."""
+    digest = hashlib.sha256(content).hexdigest()
+    return Artifact(name=name, media_type=media_type, path=f"files/{name}", sha256=digest, caption=caption)
