@@ -199,9 +199,13 @@ def of_area(record: Record, area: str) -> list[Decision]:
     return words.ranked(d for d in record.decisions if area_of(record, d) == area)
 
 
-def area_sentence(decisions: list[Decision]) -> str:
-    """Return the card's sentence: its representative decision in words."""
-    first = decisions[0]
+def representative(decisions: list[Decision]) -> Decision:
+    """Return the decision that stands for an area: the worst blocking one, else the worst."""
+    return next((d for d in decisions if d.rule.severity == "blocking"), decisions[0])
+
+
+def area_sentence(first: Decision) -> str:
+    """Return an area's sentence: its representative decision in words."""
     case = phrases.of_decision(first)
     if case.estimate is None or case.estimate.value is None:
         return f"{words.stated(first)}."
@@ -212,7 +216,7 @@ def area_sentence(decisions: list[Decision]) -> str:
 
 def unmeasured(record: Record) -> list[tuple[str, str]]:
     """Return what was not measured, as (what, why): lost checks, gaps, areas without a check."""
-    rows = [(_headed(r), _why_not(r)) for r in record.results if r.status != "ok"]
+    rows = [(_headed(r), why_not(r)) for r in record.results if r.status != "ok"]
     for result in record.results:
         rows += [(_headed(result), words.ended(text)) for text in result.findings.not_measured]
     have = {r.area for r in record.results}
@@ -226,7 +230,7 @@ def _headed(result: CheckResult) -> str:
     return f"{numbers.name(result.title, 80)} ({numbers.name(result.check)})"
 
 
-def _why_not(result: CheckResult) -> str:
+def why_not(result: CheckResult) -> str:
     """Return why a check has no findings."""
     did = "Crashed" if result.status == "error" else "Skipped"
     return f"{did}: {words.ended(result.reason) or 'the record gives no reason.'}"

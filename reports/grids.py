@@ -106,9 +106,14 @@ def by(rows: list[Row], key: str) -> dict[str, list[Row]]:
     return found
 
 
+def headline(table: Table) -> str:
+    """Return a table's title for a sentence, without its full stop."""
+    return numbers.name(table.title, 160).rstrip(".")
+
+
 def plain(table: Table, rows: list[Row], context: Context) -> list[Block]:
     """Return a table as it is."""
-    return [Block("Table", numbers.name(table.title, 160), _more(table, table.note), as_grid(table))]
+    return [Block("Table", headline(table), _more(table, table.note), as_grid(table))]
 
 
 def _more(table: Table, *parts: str) -> str:

@@ -15,6 +15,7 @@ from reports.grids import (
     by,
     caption_of,
     head,
+    headline,
     known_number,
     plain,
     real,
@@ -29,14 +30,11 @@ MOST_ERRORS = 20
 
 def curve(table: Table, rows: list[Row], context: Context) -> list[Block]:
     """Return lines over x, one per series."""
+    whole = [r for r in rows if real(r["value"]) is not None and real(r["x"]) is not None]
     series = [
-        curves.Series(
-            name,
-            tuple(sorted((_as_point(r, "x") for r in of if real(r["value"]) is not None), key=lambda p: p.x)),
-        )
-        for name, of in by(rows, "series").items()
+        curves.Series(name, tuple(sorted((_as_point(r, "x") for r in of), key=lambda p: p.x)))
+        for name, of in by(whole, "series").items()
     ]
-    series = [s for s in series if s.points]
     if not series:
         return plain(table, rows, context)
     labels = {c.name: c.label for c in table.columns}
@@ -45,14 +43,12 @@ def curve(table: Table, rows: list[Row], context: Context) -> list[Block]:
         series,
         x_title=numbers.name(labels["x"]),
         y_title=numbers.name(labels["value"]),
-        label=f"{numbers.name(table.title, 160)}. {title} The numbers are in the table below the figure.",
+        label=f"{headline(table)}. {title} The numbers are in the table below the figure.",
         marks=_marks(context, series),
         hollow=context.attacked,
     )
     read = "Hollow circles: what an attack leaves, an upper bound of the truth." if context.attacked else ""
-    caption = caption_of(
-        f"{numbers.name(table.title, 160).rstrip('.')}.", read, "Band: 95 % intervals.", table.note
-    )
+    caption = caption_of(f"{headline(table)}.", read, "Band: 95 % intervals.", table.note)
     return [Block("Figure", title, caption, None, (picture,), as_grid(table))]
 
 
@@ -138,14 +134,15 @@ def reliability(table: Table, rows: list[Row], context: Context) -> list[Block]:
         curves.histogram(bars, label=f"Rows in each of {len(bars)} bins of stated probability."),
     )
     total = numbers.plural(sum(n for *_, n in bars), "row")
-    read = f"{numbers.name(table.title, 160).rstrip('.')}. {total}, 95 % intervals; on the diagonal, stated and observed agree."
+    read = f"{headline(table)}. {total}, 95 % intervals; on the diagonal, stated and observed agree."
     return [Block("Figure", title, caption_of(read, table.note), None, pictures, as_grid(table))]
 
 
 def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:
     """Return the largest values with a dot and interval each; the rest are counted."""
     known = sorted(
-        (r for r in rows if real(r["value"]) is not None), key=lambda r: -abs(known_number(r["value"]))
+        (r for r in rows if real(r["value"]) is not None),
+        key=lambda r: -abs(known_number(r["value"])),
     )
     if not known:
         return plain(table, rows, context)
@@ -168,12 +165,14 @@ def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:
     labels = {c.name: c.label for c in table.columns}
     heads = (head(labels["feature"]), head(labels["value"], "num"), head("", "c-b", charts.axis_row(scale)))
     first = top[0]
-    title = f"{numbers.name(first['feature'])} weighs most: {numbers.number(known_number(first['value']))} {numbers.interval(real(first['low']), real(first['high']))}."
+    value, interval = (
+        numbers.number(real(first["value"])),
+        numbers.interval(real(first["low"]), real(first["high"])),
+    )
+    title = f"{numbers.name(first['feature'])} weighs most: {value} {interval}."
     rest = len(known) - len(top)
     more = f"The {MOST_FEATURES} largest of {numbers.count(len(known))}." if rest else ""
-    caption = caption_of(
-        f"{numbers.name(table.title, 160).rstrip('.')}.", "With 95 % intervals.", more, table.note
-    )
+    caption = caption_of(f"{headline(table)}.", "With 95 % intervals.", more, table.note)
     grid = Grid(heads, lines, "imp stack", ("nm", "v", ""))
     return [Block("Figure", title, caption, grid, folded=as_grid(table) if rest else None)]
 
@@ -191,8 +190,9 @@ def matrix(table: Table, rows: list[Row], context: Context) -> list[Block]:
     title = "No row is taken for another class."
     if errors:
         n, true, taken = errors[0]
-        title = f"The most frequent error: {numbers.name(true, 40)} taken for {numbers.name(taken, 40)}, {numbers.plural(n, 'row')}."
-    caption = caption_of(f"{numbers.name(table.title, 160).rstrip('.')}.", table.note)
+        pair = f"{numbers.name(true, 40)} taken for {numbers.name(taken, 40)}"
+        title = f"The most frequent error: {pair}, {numbers.plural(n, 'row')}."
+    caption = caption_of(f"{headline(table)}.", table.note)
     if len(classes) <= MOST_CLASSES:
         return [Block("Table", title, caption, as_grid(table))]
     heads = (head("True class"), head("Taken for"), head("Rows", "num"))

@@ -105,7 +105,7 @@ def _now_and_then(k: float, n: float, floor: float, are: str) -> str:
 def follows(decision: Decision, power: float) -> str:
     """Return what decides a finding and what rests on it."""
     rule = decision.rule
-    parts = [f"{numbers.name(rule.id, 40)}, {rule.severity}.", _decided(decision, power)]
+    parts = [f"{numbers.name(rule.id, 40)}, {rule.severity}.", decided(decision, power)]
     parts.append(f"Why this limit: {ended(rule.because)} Source: {ended(rule.source)}")
     if decision.excluded_groups:
         parts.append(
@@ -118,7 +118,7 @@ def follows(decision: Decision, power: float) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _decided(decision: Decision, power: float) -> str:
+def decided(decision: Decision, power: float = 0.8) -> str:
     """Return the sentence on how the interval stands to the limit."""
     estimate, rule = decision.estimate, decision.rule
     if estimate is None or estimate.value is None:

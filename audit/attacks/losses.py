@@ -28,17 +28,21 @@ class Loss:
     threshold: float | None = None
 
     def __call__(self, outputs: Array, y: Array) -> Array:
-        """Return the loss[n] of classes y[n]: -log p(y), or minus the margin (Carlini and Wagner 2017)."""
+        """Return what an attack raises[n], against classes y[n], without a ceiling in float32.
+
+        margin: minus the margin (Carlini and Wagner 2017). cross-entropy: log((1 - p(y)) / p(y)), of which
+        the cross-entropy is the softplus. It rises in the same direction, so that steps by sign or of unit
+        length are the same, but its gradient does not vanish where the model is certain.
+        """
         if self.name == "margin":
             return -self.margin(outputs, y)
         scores = self.scores(outputs)
-        return jax.nn.logsumexp(scores, axis=1) - _of_class(scores, y)
+        return jax.nn.logsumexp(_others(scores, y), axis=1) - _of_class(scores, y)
 
     def margin(self, outputs: Array, y: Array) -> Array:
         """Return the logit margin[n]: class y minus the best other one; below 0 the decision is not y."""
         scores = self.scores(outputs)
-        other = jnp.arange(scores.shape[1])[None] != y[:, None]
-        return _of_class(scores, y) - jnp.max(jnp.where(other, scores, -jnp.inf), axis=1)
+        return _of_class(scores, y) - jnp.max(_others(scores, y), axis=1)
 
     def scores(self, outputs: Array) -> Array:
         """Return scores[n, classes], in logits, of which the largest decides."""
@@ -62,3 +66,8 @@ def _logits(outputs: Array, kind: str) -> Array:
 def _of_class(scores: Array, y: Array) -> Array:
     """Return each row's score of its class y[n]."""
     return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
+
+
+def _others(scores: Array, y: Array) -> Array:
+    """Return the scores with each row's class y[n] set to minus infinity."""
+    return jnp.where(jnp.arange(scores.shape[1])[None] == y[:, None], -jnp.inf, scores)

@@ -23,7 +23,7 @@ def log_odds(logits: Any) -> Any:
     """
     if logits.shape[1] == 1:
         return logits
-    first = jnp.arange(logits.shape[1]) == logits.argmax(axis=1, keepdims=True)
+    first = jnp.arange(logits.shape[1])[None] == logits.argmax(axis=1, keepdims=True)
     everyone = jax.nn.logsumexp(logits, axis=1, keepdims=True)
     runners_up = jax.nn.logsumexp(jnp.where(first, -jnp.inf, logits), axis=1, keepdims=True)
     below = jnp.where(first, -1.0, logits - everyone)  # at most -log 2 for every class but the first

@@ -1,12 +1,22 @@
-"""The same Shapley values by shap's own explainers: the second opinion on a few rows."""
+"""The same Shapley values by shap's own explainers: the second opinion on a few rows of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 PAIRS = 10  # permutations, forwards and backwards, that shap's sampling explainer draws a row
+
+
+@dataclass(frozen=True, eq=False)
+class Peer:
+    """What shap found: values[n, d, outputs], by which explainer, on how many model evaluations."""
+
+    values: np.ndarray
+    explainer: str
+    evaluations: int
 
 
 def shap_values(
@@ -16,27 +26,27 @@ def shap_values(
     *,
     exact: bool,
     seed: int = 0,
-) -> tuple[np.ndarray, int]:
-    """Return values[n, d, outputs] of f(rows[r, d]) -> [r, outputs] by shap, and the rows it ran f on.
+) -> Peer:
+    """Return shap's values of f(rows[r, d]) -> [r, outputs] at x[n, d] against the background[b, d].
 
     exact: shap's ExactExplainer over all 2**d coalitions, else its PermutationExplainer. Both fill missing
     columns from every row of the background.
     """
     import shap  # seconds to import, so only here
+    from shap.maskers import Independent
 
-    evaluated = 0
+    evaluations = 0
 
     def counted(rows: np.ndarray) -> np.ndarray:
-        nonlocal evaluated
-        evaluated += len(rows)
+        nonlocal evaluations
+        evaluations += len(rows)
         return f(np.asarray(rows))
 
-    masker = shap.maskers.Independent(background, max_samples=len(background))
-    d = x.shape[1]
+    masker, d = Independent(background, max_samples=len(background)), x.shape[1]
     if exact:
-        found = shap.ExactExplainer(counted, masker)(x, max_evals=2**d + 1, silent=True)
+        explainer, most = shap.ExactExplainer(counted, masker), 2**d + 1
     else:
-        explainer = shap.PermutationExplainer(counted, masker, seed=seed)
-        found = explainer(x, max_evals=PAIRS * (2 * d + 1), silent=True)
-    values = np.asarray(found.values, np.float64)
-    return values.reshape(*x.shape, -1), evaluated
+        explainer, most = shap.PermutationExplainer(counted, masker, seed=seed), PAIRS * (2 * d + 1)
+    found: shap.Explanation = explainer(x, max_evals=most, silent=True)  # pyright: ignore
+    values = np.asarray(found.values, np.float64).reshape(*x.shape, -1)
+    return Peer(values, type(explainer).__name__, evaluations)

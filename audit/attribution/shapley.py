@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-BLOCK = 2**23  # numbers held on the host at once, while examples are worked through in blocks
+from audit.attribution.batching import blocks, collect, in_batches, items_per_batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +105,7 @@ def explained(
     over: Callable[..., Any] | None = None,
 ) -> np.ndarray:
     """Return margin(apply(params, x))[n, outputs] (float64), run in batches of one padded size."""
-    return _collect(over or in_batches, _margins(apply, margin), params, (np.asarray(x),), batch)
-
-
-def in_batches(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int) -> Any:
-    """Return f(shared, rows), jitted and run in batches over the leading axis, as NumPy arrays."""
-    return _batches(jax.jit(f), jax.device_put(shared), rows, batch)
-
-
-def eagerly(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int) -> Any:
-    """Return f(shared, rows) in batches without tracing f, for a model that is an ordinary function."""
-    return _batches(f, shared, rows, batch)
+    return collect(over or in_batches, _margins(apply, margin), params, (np.asarray(x),), batch)
 
 
 def weights(players: int) -> np.ndarray:
@@ -141,35 +131,9 @@ def _check(x: np.ndarray, background: np.ndarray, groups: np.ndarray) -> None:
         raise ValueError("groups: expected every player 0, 1, ... to own at least one input")
 
 
-def _batches(f: Callable[..., Any], shared: Any, rows: Any, batch: int) -> Any:
-    """Apply f to slices of the rows and join the results."""
-    starts = range(0, len(jax.tree.leaves(rows)[0]), batch)
-    parts = [f(shared, jax.tree.map(lambda a, i=i: a[i : i + batch], rows)) for i in starts]
-    return jax.tree.map(lambda *chunks: np.concatenate([np.asarray(c) for c in chunks]), *parts)
-
-
-def _collect(over: Callable[..., Any], f: Any, shared: Any, rows: tuple[Any, ...], batch: int) -> Any:
-    """Run f over rows filled up to whole batches, so that f is compiled for one size only."""
-    n = len(rows[0])
-    filled = tuple(np.concatenate([a, np.repeat(a[:1], -n % batch, axis=0)]) for a in rows)
-    out = over(f, shared, filled, batch=batch)
-    return jax.tree.map(lambda a: np.asarray(a[:n], np.float64), out)
-
-
-def _per_batch(game: _Game, evaluations: int, items: int) -> int:
-    """Return how many items, each of so many evaluations, make a batch: a power of two."""
-    return 2 ** int(math.log2(max(1, min(game.batch // evaluations, items))))
-
-
-def _blocks(rows: np.ndarray, numbers: int) -> list[np.ndarray]:
-    """Split example indices so that a block holds at most BLOCK numbers, at so many an example."""
-    step = max(1, BLOCK // numbers)
-    return [rows[i : i + step] for i in range(0, len(rows), step)]
-
-
 def _members(coalitions: Any, players: int) -> Any:
     """Return member[coalitions, players] of coalitions written as bits."""
-    return (coalitions[:, None] >> np.arange(players)) & 1 == 1
+    return (coalitions[:, None] >> np.arange(players)[None]) & 1 == 1
 
 
 @lru_cache(maxsize=32)
@@ -179,7 +143,7 @@ def _margins(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[
 
 
 def _mix(member: Any, groups: Any, x: Any, z: Any) -> Any:
-    """Return x[c, ...] where member[c, s, players] holds an input's owner, z elsewhere: [c * s, ...]."""
+    """Return x[c, ...] where member[c, s, players] holds an input's owner, z[c or 1, s or 1, ...] elsewhere."""
     mask = member[:, :, groups]
     mask = mask.reshape(mask.shape + (1,) * (x.ndim + 1 - mask.ndim))
     mixed = jnp.where(mask, x[:, None], z)
@@ -190,11 +154,11 @@ def _exact(game: _Game) -> tuple[np.ndarray, None, int]:
     """Evaluate every coalition of every example against every background row."""
     (n, m), b, coalitions = game.full.shape, len(game.empty), 2**game.players
     f, matrix = _coalition_values(*game.functions, game.players), weights(game.players)
-    batch = _per_batch(game, b, n * coalitions)
+    batch = items_per_batch(game.batch, b, n * coalitions)
     values = []
-    for block in _blocks(np.arange(n), coalitions * m):
+    for block in blocks(np.arange(n), coalitions * m):
         rows = (np.repeat(block, coalitions), np.tile(np.arange(coalitions), len(block)))
-        v = _collect(game.over, f, game.inputs, rows, batch).reshape(len(block), coalitions, m)
+        v = collect(game.over, f, game.inputs, rows, batch).reshape(len(block), coalitions, m)
         values.append(np.einsum("ps,nsm->npm", matrix, v, optimize=True))
     return np.concatenate(values), None, n * coalitions * b
 
@@ -210,7 +174,7 @@ def _coalition_values(
         i, bits = rows
         z = jnp.asarray(background)
         member = jnp.repeat(_members(jnp.asarray(bits), players)[:, None], len(z), axis=1)
-        out = margin(apply(params, _mix(member, groups, jnp.asarray(x)[i], z)))
+        out = margin(apply(params, _mix(member, groups, jnp.asarray(x)[i], z[None])))
         return out.reshape(len(bits), len(z), -1).mean(axis=1)
 
     return f
@@ -226,7 +190,7 @@ def _sampled(game: _Game, key: Any, rounds: int, target_error: float) -> tuple[n
     )
     active, evaluations = np.arange(n), 0
     for draw in range(rounds):
-        for block in _blocks(active, 2 * b * game.players * m):
+        for block in blocks(active, 2 * b * game.players * m):
             mean, square = _round(game, key, draw, block)
             total[block] += mean
             variance[block] += square
@@ -245,9 +209,9 @@ def _round(game: _Game, key: Any, draw: int, block: np.ndarray) -> tuple[np.ndar
     b = len(game.empty)
     rows = (np.repeat(block, b), np.tile(np.arange(b), len(block)))
     shared = (game.inputs, game.full, game.empty, key, draw)
-    batch = _per_batch(game, 4 * (game.players - 1), len(game.full) * b)
+    batch = items_per_batch(game.batch, 4 * (game.players - 1), len(game.full) * b)
     f = _pairs(*game.functions, game.players)
-    mean, square = _collect(game.over, f, shared, rows, batch)
+    mean, square = collect(game.over, f, shared, rows, batch)
     shape = (len(block), b, game.players, -1)
     return mean.reshape(shape).mean(axis=1), square.reshape(shape).sum(axis=1) / b**2
 
@@ -267,7 +231,7 @@ def _pairs(apply: Callable[..., Any], margin: Callable[..., Any], players: int) 
         i, j = rows
         x, z = jnp.asarray(x)[i], jnp.asarray(background)[j]
         rank = jax.vmap(ranks, in_axes=(None, 0, 0, None))(key, i, j, draw)  # [rows, 4, players]
-        member = rank[:, :, None] < jnp.arange(1, players)[:, None]
+        member = rank[:, :, None] < jnp.arange(1, players)[None, None, :, None]
         mixed = _mix(member.reshape(len(i), -1, players), groups, x, z[:, None])
         inner = margin(apply(params, mixed)).reshape(len(i), 4, players - 1, -1)
         ends = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 
@@ -14,6 +16,7 @@ from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import JUDGED, Split, Subject
 
 EXACT, SKEWED, NONE = "exact (Clopper-Pearson)", "skewness-corrected t", "none: descriptive"
+Better = Literal["higher", "lower", "neither"]
 LEAST = float(np.finfo(np.float64).eps)
 MEASURES = (
     Measure("accuracy", "higher", "Share of rows whose predicted class is the true one.", EXACT),
@@ -114,7 +117,9 @@ def _overall(subject: Subject, predicted: np.ndarray, recall: dict[int, Estimate
     )
     return [
         _measurement("accuracy", "Accuracy", stats.rate(predicted == test.y, cluster=test.cluster)),
-        _measurement("majority_share", "Accuracy of always guessing the commonest class", baseline),
+        _measurement(
+            "majority_share", "Accuracy of always guessing the commonest class", baseline, "neither"
+        ),
         _measurement("balanced_accuracy", "Balanced accuracy", _balanced(subject, predicted, recall)),
     ]
 
@@ -155,7 +160,7 @@ def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
     zeros = int((true < LEAST).sum())
     note = f"{zeros} rows gave their class less than {LEAST:.1e}, counted as that" if zeros else ""
     loss = stats.mean(-np.log(np.maximum(true, LEAST)), cluster=test.cluster, low=0.0, note=note)
-    found = [_measurement("log_loss", "Log loss", loss, unit="nats")]
+    found = [_measurement("log_loss", "Log loss", loss, "lower", unit="nats")]
     if binary:
         return [_measurement("auc", f"AUC of {subject.data.classes[1]}", aucs[1]), *found]
     return [
@@ -184,12 +189,12 @@ def _measurement(
     name: str,
     label: str,
     estimate: Estimate,
+    better: Better = "higher",
     *,
     where: dict[str, str | float | int] | None = None,
     unit: str = "",
 ) -> Measurement:
-    """Return a measurement that is better as its measure declares."""
-    better = next(measure.better for measure in MEASURES if measure.name == name)
+    """Return a measurement, of all judged rows unless `where` says otherwise."""
     return Measurement(name=name, label=label, estimate=estimate, better=better, where=where or {}, unit=unit)
 
 
@@ -215,10 +220,12 @@ def _regression(subject: Subject) -> Findings:
     squared = stats.mean(error**2, cluster=test.cluster, low=0.0)
     return Findings(
         measurements=(
-            _measurement("mean_absolute_error", "Mean absolute error", absolute),
-            _measurement("baseline_mean_absolute_error", "Error of guessing the training median", baseline),
-            _measurement("mean_squared_error", "Mean squared error", squared),
-            _measurement("root_mean_squared_error", "Root mean squared error", root),
+            _measurement("mean_absolute_error", "Mean absolute error", absolute, "lower"),
+            _measurement(
+                "baseline_mean_absolute_error", "Error of guessing the training median", baseline, "neither"
+            ),
+            _measurement("mean_squared_error", "Mean squared error", squared, "lower"),
+            _measurement("root_mean_squared_error", "Root mean squared error", root, "lower"),
             _measurement("r2", "R squared", r2),
         ),
         not_measured=_not_measured(subject, scored=True),

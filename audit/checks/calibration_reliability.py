@@ -143,7 +143,7 @@ def _per_group(claims: _Claims, subject: Subject, options: ReliabilityOptions) -
     for attribute, membership in subject.data.test.groups.items():
         for group in np.unique(membership):
             part = claims.of(membership == group)
-            where = {"attribute": str(attribute), "group": str(group)}
+            where: dict[str, str | float | int] = {"attribute": str(attribute), "group": str(group)}
             label = f"Calibration error, {attribute} = {group}"
             few = f"{len(part.correct)} rows, fewer than group_rows={options.group_rows}"
             enough = len(part.correct) >= options.group_rows

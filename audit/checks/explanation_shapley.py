@@ -11,9 +11,10 @@ from pydantic import Field
 
 from audit import stats
 from audit.attribution import margins, players
+from audit.attribution.batching import eagerly
 from audit.attribution.peer import shap_values
 from audit.attribution.reliance import Share, share
-from audit.attribution.shapley import Attribution, eagerly, explained, shapley
+from audit.attribution.shapley import Attribution, explained, shapley
 from audit.devices import map_examples
 from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
@@ -93,18 +94,19 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
     game, unit = _game(subject, options, ctx.seed), _unit(subject)
     found = _attribute(subject, game, options, ctx.key)
     size = np.abs(_of_output(found.values, _column(subject, found)))
-    importance = _importance(size, game, unit)
-    compared = options.agreement_rows > 0 and subject.data.modality == "table"
-    agreement = [_agreement(subject, game, found, options, ctx.seed)] if compared else []
+    measurements = _importance(size, game, unit)
+    tables = [_ranking(measurements, unit, _note(found, game))]
+    measurements += _reliance(size, game, subject.data.test.groups)
+    cost = {"rows_explained": len(size), "model_evaluations": found.evaluations}
+    if options.agreement_rows > 0 and subject.data.modality == "table":
+        difference, table, cost["shap_evaluations"] = _agreement(subject, game, found, options, ctx.seed)
+        measurements.append(difference)
+        tables.append(table)
     return Findings(
-        measurements=(
-            *importance,
-            *_reliance(size, game, subject.data.test.groups),
-            *(_difference(table, unit) for table in agreement),
-        ),
-        tables=(_ranking(importance, unit, _note(found, game)), *agreement),
+        measurements=tuple(measurements),
+        tables=tuple(tables),
         not_measured=_not_measured(subject, found, options),
-        cost={"rows_explained": len(size), "model_evaluations": found.evaluations},
+        cost=cost,
     )
 
 
@@ -147,10 +149,12 @@ def _game(subject: Subject, options: ShapleyOptions, seed: int) -> _Game:
         groups, names = players.columns(rows.x.shape[1]), tuple(f.name for f in data.features)
         names = names or tuple(f"column {i}" for i in groups)
     else:
-        groups = players.patches(*rows.x.shape[1:3], options.patches)
+        height, width = rows.x.shape[1:3]
+        groups = players.patches(height, width, options.patches)
         side = range(1, options.patches + 1)
         names = tuple(f"patch row {i}, column {j}" for i in side for j in side)
-    return _Game(*_how_to_run(model), rows, background.x, groups, names)
+    apply, margin, over = _how_to_run(model)
+    return _Game(apply, margin, over, rows, background.x, groups, names)
 
 
 def _draw(split: Split, rows: int, seed: int) -> Split:
@@ -280,30 +284,32 @@ def _note(found: Attribution, game: _Game) -> str:
 
 def _agreement(
     subject: Subject, game: _Game, found: Attribution, options: ShapleyOptions, seed: int
-) -> Table:
-    """Explain a few rows by shap as well and compare; two exact answers that differ are an error."""
-    rows, exact = min(options.agreement_rows, len(found.values)), found.standard_errors is None
-    x, params = game.rows.x[:rows], subject.model.params
+) -> tuple[Measurement, Table, int]:
+    """Compare a few rows with shap, and count its evaluations; exact answers that differ are an error."""
+    few = slice(0, options.agreement_rows)
+    x, params, column = game.rows.x[few], subject.model.params, _column(subject, found)[few]
 
     def f(inputs: np.ndarray) -> np.ndarray:
-        inputs = inputs.astype(x.dtype)
-        return explained(game.apply, params, inputs, margin=game.margin, batch=options.batch, over=game.over)
+        run = game.apply, params, inputs.astype(x.dtype)
+        return explained(*run, margin=game.margin, batch=options.batch, over=game.over)
 
-    theirs, evaluations = shap_values(f, x, game.background, exact=exact, seed=seed)
-    column = _column(subject, found)[:rows]
-    ours = _of_output(found.values[:rows], column)
-    apart = float(np.abs(ours - _of_output(theirs, column)).max())
-    if exact and apart > SAME * max(1.0, float(np.abs(found.outputs).max())):
-        raise ArithmeticError(f"exact Shapley values differ from shap's ExactExplainer by {apart:.3g}")
-    error = 0.0 if exact else float(_of_output(found.standard_errors[:rows], column).max())
-    cells = (
-        "ExactExplainer" if exact else "PermutationExplainer",
-        rows,
-        apart,
-        error,
-        float(np.abs(ours).mean()),
+    errors = found.standard_errors
+    peer = shap_values(f, x, game.background, exact=errors is None, seed=seed)
+    ours = _of_output(found.values[few], column)
+    apart = float(np.abs(ours - _of_output(peer.values, column)).max())
+    if errors is None and apart > SAME * max(1.0, float(np.abs(found.outputs).max())):
+        raise ArithmeticError(f"exact Shapley values differ from shap's {peer.explainer} by {apart:.3g}")
+    measurement = Measurement(
+        name="shap_difference",
+        label=f"Largest difference from shap's {peer.explainer}",
+        estimate=stats.descriptive(apart, len(x), "largest absolute difference"),
+        better="lower",
+        unit=_unit(subject),
     )
-    return _agreement_table((*cells, found.evaluations // len(found.values), evaluations // rows))
+    own_error = 0.0 if errors is None else float(_of_output(errors[few], column).max())
+    evaluations = found.evaluations // len(found.values), peer.evaluations // len(x)
+    row = (peer.explainer, len(x), apart, own_error, float(np.abs(ours).mean()), *evaluations)
+    return measurement, _agreement_table(row), peer.evaluations
 
 
 def _agreement_table(row: tuple[Scalar, ...]) -> Table:
@@ -314,22 +320,10 @@ def _agreement_table(row: tuple[Scalar, ...]) -> Table:
         Column(name="difference", label="largest difference"),
         Column(name="standard_error", label="own largest standard error"),
         Column(name="size", label="mean |value|"),
-        Column(name="evaluations", label="own model evaluations a row", kind="count"),
-        Column(name="shap_evaluations", label="shap's model evaluations a row", kind="count"),
+        Column(name="evaluations", label="own evaluations a row", kind="count"),
+        Column(name="shap_evaluations", label="shap's evaluations a row", kind="count"),
     )
     return Table(name="agreement", title="Agreement with shap", columns=columns, rows=(row,))
-
-
-def _difference(table: Table, unit: str) -> Measurement:
-    """Measure the largest difference from shap, which no interval surrounds."""
-    explainer, rows, apart, *_ = table.rows[0]
-    return Measurement(
-        name="shap_difference",
-        label="Largest difference from shap's own explainer",
-        estimate=stats.descriptive(apart, rows, f"largest absolute difference from shap's {explainer}"),
-        better="lower",
-        unit=unit,
-    )
 
 
 def _not_measured(subject: Subject, found: Attribution, options: ShapleyOptions) -> tuple[str, ...]:

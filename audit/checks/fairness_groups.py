@@ -252,13 +252,14 @@ def _gap(partition: Partition, found: Found, gap: Gap, minimum: int) -> Estimate
         return stats.not_estimable(reason, n=int(partition.rows[kept].sum()))
     factor = 1.0 if gap.of == "minimum" else found.inflation
     sizes = [_effective(found.rates[g], factor) for g in kept]
-    return stats.groups(
+    summary = stats.groups(
         tuple(partition.groups[g] for g in kept),
         tuple(k for k, _ in sizes),
         tuple(n for _, n in sizes),
         tuple(float(partition.rows[g]) for g in kept),
         of=gap.of,
     )
+    return summary.model_copy(update={"n": int(found.n[kept].sum())})  # the rows asked, not the groups' sizes
 
 
 def _effective(rate: Estimate, factor: float) -> tuple[float, float]:

@@ -57,7 +57,8 @@ def as_text(frame: pd.DataFrame, columns: Iterable[str], markers: Iterable[str])
 
 def numbers(text: np.ndarray, column: str) -> np.ndarray:
     """Return float64[n] with NaN where text is '(missing)'; DataError for other words and infinities."""
-    cells = np.where(text == MISSING, None, text)
+    cells = text.copy()
+    cells[text == MISSING] = None
     values = np.asarray(pd.to_numeric(cells, errors="coerce"), np.float64)
     bad = np.isnan(values) & (text != MISSING)
     if bad.any():

@@ -39,7 +39,7 @@ def collect(
     _refuse_absent(tables, roles, plan, task)
     wanted = roles.columns(task)
     texts = [frames.as_text(table, wanted, roles.missing) for table in tables.values()]
-    text = {column: np.concatenate([one[column].to_numpy(object) for one in texts]) for column in wanted}
+    text = {column: np.concatenate([one[column] for one in texts]) for column in wanted}
     for column in (roles.id, roles.cluster, roles.weight, roles.time):
         gone = int((text[column] == MISSING).sum()) if column else 0
         if gone:
@@ -54,7 +54,7 @@ def collect(
         raw[keep],
         _stated(tables, plan)[keep],
         dropped,
-        splits.salt_of(one for table in tables.values() for one in _content(table)),
+        splits.salt_of(_content(tables)),
         tuple(str(c) for c in frame if c not in (*wanted, *roles.drop, plan.column)),
     )
 
@@ -81,7 +81,7 @@ def _stated(tables: Mapping[str, pd.DataFrame], plan: SplitPlan) -> np.ndarray:
     """Return the split that the plan's column or the test file states for each row, '' where none does."""
     stated = np.full(len(tables["data"]), "", "<U11")
     if plan.column:
-        words = frames.as_text(tables["data"], [plan.column], ())[plan.column].to_numpy(object)
+        words = frames.as_text(tables["data"], [plan.column], ())[plan.column]
         stated = splits.named(words, plan.column, test="test" not in tables)
     return np.concatenate([stated, *(np.full(len(tables[o]), "test", "<U11") for o in tables if o == "test")])
 
@@ -99,11 +99,9 @@ def _keep(
             "none",
             "choose missing_numeric: drop (the rows) or median (of train)",
         )
-    gap = (
-        np.any([*gaps.values()], axis=0)
-        if counts and roles.missing_numeric == "drop"
-        else ~(unlabelled | True)
-    )
+    gap = np.zeros_like(unlabelled)
+    if roles.missing_numeric == "drop":
+        gap = np.any([gap, *gaps.values()], axis=0)
     dropped = {"missing target": int(unlabelled.sum()), "missing numeric feature": int(gap.sum())}
     keep = ~unlabelled & ~gap
     if not keep.any():
@@ -111,8 +109,10 @@ def _keep(
     return keep, {reason: count for reason, count in dropped.items() if count}
 
 
-def _content(frame: pd.DataFrame) -> list[bytes]:
-    """Return a 64-bit hash of each row's content, whatever the columns' roles."""
-    objects = {column: frame[column].astype(str) for column in frame if frame[column].dtype == object}
-    hashes = pd.util.hash_pandas_object(frame.assign(**objects), index=False).to_numpy()
-    return [one.tobytes() for one in hashes]
+def _content(tables: Mapping[str, pd.DataFrame]) -> bytes:
+    """Return the rows' content sorted, so whatever their order, and whatever the columns' roles."""
+    lines = []
+    for table in tables.values():
+        cells = [map(str, table[column].tolist()) for column in table]
+        lines += map("\x1f".join, zip(*cells, strict=True))
+    return "\n".join(sorted(lines)).encode()

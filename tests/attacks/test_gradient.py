@@ -105,7 +105,11 @@ def _naive_pgd(x, y, starts, norm, name, eps, steps):
                 worst, least = u.copy(), z[y] - z[other]
             if step == steps or start is None:
                 break
-            dz = np.exp(z - z.max()) / np.exp(z - z.max()).sum() if name == "cross-entropy" else np.eye(3)[other]
+            dz = (
+                np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+                if name == "cross-entropy"
+                else np.eye(3)[other]
+            )
             g = scale * (a @ ((1 - h**2) * (b @ (dz - np.eye(3)[y]))))
             g[((u >= upper - 1e-7) & (g > 0)) | ((u <= lower + 1e-7) & (g < 0))] = 0
             v = u + 0.4 * eps * (np.sign(g) if norm == "linf" else g / np.linalg.norm(g))
@@ -153,7 +157,7 @@ def test_an_example_does_not_depend_on_its_batch_or_the_devices(norm):
     y = RNG.integers(0, 3, N).astype(np.int32)
     rows = Rows(X, y, np.arange(N, dtype=np.uint32))
     shared = Shared(NET, jax.random.key(3), 0.2, np.ones(D, np.float32), 0.0, 1.0, 0.1)
-    attack = pgd_rows(_net, norm, Loss(), 10, 2)
+    attack = pgd_rows(_net, norm, Loss(), 5, 2)
     assert jax.device_count() == 2
     on_two = map_examples(attack, shared, rows, batch=64)
     in_eights = map_examples(attack, shared, rows, batch=8)

@@ -32,16 +32,16 @@ def test_a_negative_margin_is_a_wrong_decision(kind, k, threshold):
 
 
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
-def test_cross_entropy_is_minus_the_log_probability(kind):
+def test_the_softplus_of_what_is_raised_is_the_cross_entropy(kind):
     z = _outputs("logits", 4)
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
     loss = Loss("cross-entropy", kind)(jnp.asarray(z if kind == "logits" else p), jnp.asarray(Y4))
-    np.testing.assert_allclose(loss, -np.log(p[np.arange(200), Y4]), rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(jax.nn.softplus(loss), -np.log(p[np.arange(200), Y4]), rtol=2e-5, atol=2e-6)
 
 
 def test_a_single_logit_is_the_log_odds_of_class_1():
     loss = Loss()(jnp.array([[2.0], [2.0]]), jnp.array([1, 0]))
-    np.testing.assert_allclose(loss, [np.log1p(np.exp(-2)), np.log1p(np.exp(2))], rtol=1e-6)
+    np.testing.assert_allclose(loss, [-2, 2], rtol=1e-6)
     margin = Loss("margin", threshold=0.8).margin(jnp.array([[2.0], [2.0]]), jnp.array([1, 0]))
     np.testing.assert_allclose(margin, [2 - np.log(4), np.log(4) - 2], rtol=1e-6)
 
@@ -53,3 +53,10 @@ def test_certain_probabilities_give_finite_losses_and_gradients(name):
         y = jnp.array([1, 1])
         g = jax.grad(lambda o, y=y: loss(o, y).sum())(out)
         assert bool(jnp.isfinite(loss(out, y)).all()) and bool(jnp.isfinite(g).all())
+
+
+def test_certainty_in_logits_leaves_the_gradient_whole():
+    z, y = jnp.array([[60.0, 0.0, -5.0]]), jnp.array([0])
+    g = jax.grad(lambda z: Loss()(z, y).sum())(z)[0]
+    e = np.exp(-5.0)
+    np.testing.assert_allclose(g, [-1, 1 / (1 + e), e / (1 + e)], rtol=1e-6)

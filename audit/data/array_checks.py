@@ -1,0 +1,174 @@
+"""What arrays must be before they become splits; each function raises DataError or returns them ready."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audit.data import splits
+from audit.data.frames import MISSING
+from audit.data.labels import refuse_one_class
+from audit.errors import DataError
+from audit.subject import Feature, Modality, Split, Task
+
+
+def refuse_lengths(split: Split, where: str) -> None:
+    """Raise DataError where an array of the split has another number of rows than y."""
+    n = len(split.y)
+    for name, array in arrays_of(split).items():
+        if array.ndim == 0 or len(array) != n:
+            raise DataError(f"{where}: {name} has shape {array.shape}", f"{n} rows, as y has")
+
+
+def refuse_values(split: Split, where: str) -> None:
+    """Raise DataError where an input or weight is no finite number."""
+    for name, array in arrays_of(split).items():
+        if not (name == "x" or name.startswith("x[") or name == "weight"):
+            continue
+        if array.dtype.kind not in "fiub":
+            raise DataError(f"{where}: {name} holds {array.dtype}", "numbers", "encode text as numbers first")
+        if not np.isfinite(array).all():
+            bad = int((~np.isfinite(array)).sum())
+            raise DataError(f"{where}: {name} holds {bad} NaN or infinite values", "finite numbers")
+    if split.weight is not None and (split.weight < 0).any():
+        raise DataError(f"{where}: weight holds negative values", "weights of 0 or more")
+
+
+def refuse_labels(y: np.ndarray, task: Task, classes: int, where: str) -> None:
+    """Raise DataError where y does not fit the task; `classes` is 0 where they are not named."""
+    if task in ("regression", "ranking"):
+        if y.ndim != 1 or y.dtype.kind not in "fiu" or not np.isfinite(y).all():
+            raise DataError(f"{where}: y is {y.dtype}{list(y.shape)} for {task}", "finite numbers [n]")
+        return
+    wanted, most = {"multilabel": (2, 2), "binary": (1, 2)}.get(task, (1, classes or 2**31))
+    if y.ndim != wanted or y.dtype.kind not in "iub":
+        raise DataError(f"{where}: y is {y.dtype}{list(y.shape)} for {task}", f"whole numbers, {wanted}-d")
+    if y.size and (y.min() < 0 or y.max() >= most):
+        raise DataError(f"{where}: y from {y.min()} to {y.max()}", f"0 to {most - 1}", "mend y or classes")
+
+
+def class_names(given: Mapping[str, Split], task: Task, classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes' names, their numbers where none are given; refuses a train split of one class."""
+    if task in ("regression", "ranking"):
+        if classes:
+            raise DataError(f"classes={tuple(classes)} for {task}", "none: it has no classes")
+        return ()
+    largest = max((int(split.y.max()) for split in given.values() if split.y.size), default=0)
+    found = {"binary": 2, "multilabel": given["test"].y.shape[-1]}.get(task, largest + 1)
+    if classes and len(classes) != found and not (task == "multiclass" and len(classes) > found):
+        raise DataError(f"{len(classes)} classes for {task}", f"{found}")
+    if task != "multilabel" and "train" in given:
+        refuse_one_class(given["train"].y, "the train split")
+    return tuple(classes) or tuple(map(str, range(found)))
+
+
+def ready(split: Split, task: Task, salt: str) -> Split:
+    """Return the split with float32 inputs (a dict's whole numbers stay int32), hashed ids, text groups."""
+    x = split.x
+    numbers = task in ("regression", "ranking")
+    return Split(
+        x={key: _tensor(value) for key, value in x.items()}
+        if isinstance(x, Mapping)
+        else x.astype(np.float32),
+        y=split.y.astype(np.float64 if numbers else np.int32),
+        id=splits.hash_ids(split.id.astype(str), salt),
+        groups={key: _words(value) for key, value in split.groups.items()},
+        cluster=None if split.cluster is None else splits.hash_ids(split.cluster.astype(str), salt),
+        weight=None if split.weight is None else split.weight.astype(np.float64),
+        time=split.time,
+        legitimate={key: _words(value) for key, value in split.legitimate.items()},
+    )
+
+
+def bounds(
+    made: Mapping[str, Split], low: Any, high: Any, scale: Any, features: Sequence[Feature]
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Return low, high and scale as float32, broadcastable to one example; None where no bounds are given."""
+    if low is None and high is None:
+        return None, None, None
+    if low is None or high is None or isinstance(made["test"].x, Mapping):
+        raise DataError("bounds", "both low and high, for inputs in one array")
+    if scale is None:
+        scale = [f.scale if f.mutable and f.kind == "numeric" else 0.0 for f in features] if features else 1.0
+    arrays = {"low": low, "high": high, "scale": scale}
+    low, high, scale = (np.asarray(array, np.float32) for array in arrays.values())
+    shape = made["test"].x.shape[1:]
+    for name, array in (("low", low), ("high", high), ("scale", scale)):
+        if not _fits(array, shape) or not np.isfinite(array).all():
+            raise DataError(f"{name} of shape {array.shape}", f"finite, broadcastable to one example {shape}")
+    if (low > high).any() or (scale < 0).any():
+        raise DataError("bounds", "low at most high, scale at least 0")
+    outside = sum(int(((split.x < low) | (split.x > high)).sum()) for split in made.values())
+    if outside:
+        raise DataError(
+            f"{outside} input values outside low and high", "every value inside", "widen the bounds"
+        )
+    return low, high, scale
+
+
+def described(made: Mapping[str, Split], features: Sequence[Feature]) -> tuple[Feature, ...]:
+    """Return a table's features; x0, x1, ... with their range and deviation on train where none are given."""
+    x = made["train"].x if len(made["train"]) else made["test"].x
+    if isinstance(x, Mapping) or x.ndim != 2:
+        if features:
+            raise DataError(f"{len(features)} features", "none: only a table [n, d] has features")
+        return ()
+    if features and len(features) != x.shape[1]:
+        raise DataError(f"{len(features)} features for x of {x.shape[1]} columns", "one a column")
+    return tuple(features) or tuple(
+        Feature(f"x{i}", low=float(c.min()), high=float(c.max()), scale=float(c.std(dtype=np.float64)))
+        for i, c in enumerate(x.T)
+    )
+
+
+def modality_of(x: Any) -> Modality:
+    """Return what x is by its shape: table [n, d] or image [n, h, w, c]; DataError where that says nothing."""
+    if not isinstance(x, Mapping) and x.ndim in (2, 4):
+        return "table" if x.ndim == 2 else "image"
+    shape = sorted(x) if isinstance(x, Mapping) else x.shape
+    raise DataError(f"modality not given, x={shape}", "table, image, text, series or interactions", "name it")
+
+
+def content(given: Mapping[str, Split]) -> bytes:
+    """Return digests of every row's id, inputs and label, sorted, so whatever the order of rows."""
+    rows = []
+    for split in given.values():
+        parts = [split.id.astype(str), *(a for n, a in arrays_of(split).items() if n[0] in "xy")]
+        for row in zip(*parts, strict=True):
+            rows.append(hashlib.sha256(b"".join(np.asarray(cell).tobytes() for cell in row)).digest())
+    return b"".join(sorted(rows))
+
+
+def arrays_of(split: Split) -> dict[str, np.ndarray]:
+    """Return every array of a split by a readable name."""
+    x = split.x
+    named = {f"x[{key!r}]": value for key, value in x.items()} if isinstance(x, Mapping) else {"x": x}
+    named |= {"y": split.y, "id": split.id}
+    named |= {f"groups[{key!r}]": value for key, value in split.groups.items()}
+    named |= {f"legitimate[{key!r}]": value for key, value in split.legitimate.items()}
+    single = {"cluster": split.cluster, "weight": split.weight, "time": split.time}
+    return named | {key: value for key, value in single.items() if value is not None}
+
+
+def _tensor(values: np.ndarray) -> np.ndarray:
+    """Return floats as float32 and whole numbers (tokens, item numbers) as int32."""
+    return values.astype(np.float32 if values.dtype.kind == "f" else np.int32)
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    """Return groups as text, '(missing)' for None, NaN and blanks."""
+    texts = [
+        MISSING if v is None or v != v or not str(v).strip() else str(v).strip() for v in values.tolist()
+    ]
+    return np.array(texts, dtype=str)
+
+
+def _fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Return whether the array broadcasts to the shape."""
+    try:
+        return np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        return False

@@ -1,0 +1,126 @@
+"""Arrays held in Python -> Dataset, checked as strictly as files are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audit.data import array_checks as checks
+from audit.data import splits
+from audit.data.labels import favourable_index
+from audit.data.roles import SplitPlan, require
+from audit.errors import DataError
+from audit.subject import Dataset, Feature, Inputs, Modality, Provenance, Split, Task
+
+
+def from_arrays(
+    name: str,
+    task: Task,
+    x: Inputs,
+    y: Any,
+    *,
+    id: Any = None,
+    groups: Mapping[str, Any] | None = None,
+    cluster: Any = None,
+    weight: Any = None,
+    time: Any = None,
+    legitimate: Mapping[str, Any] | None = None,
+    plan: SplitPlan | None = None,
+    modality: Modality | None = None,
+    classes: Sequence[str] = (),
+    favourable: str | None = None,
+    features: Sequence[Feature] = (),
+    low: Any = None,
+    high: Any = None,
+    scale: Any = None,
+    source: str = "",
+    licence: str = "",
+) -> Dataset:
+    """Return the dataset of x (a table [n, d], images [n, h, w, c] or a dict of arrays [n, ...]) and y.
+
+    The plan draws the splits, by row or by cluster. y: whole numbers from 0 in the order of `classes`, a 0/1
+    matrix (multilabel) or numbers. low and high bound one example; without them attacks cannot run.
+    Ids are hashed; without them rows are numbered. Raises DataError.
+    """
+    plan = SplitPlan() if plan is None else plan
+    if plan.by == "column" or (plan.by == "cluster") != (cluster is not None):
+        raise DataError(
+            f"split by={plan.by}, cluster given: {cluster is not None}", "by: cluster with clusters"
+        )
+    y = np.asarray(y)
+    raw = splits.row_numbers("data", len(y)) if id is None else np.asarray(id).astype(str)
+    every = Split(
+        x={key: np.asarray(value) for key, value in x.items()} if isinstance(x, Mapping) else np.asarray(x),
+        y=y,
+        id=raw,
+        groups={key: np.asarray(value) for key, value in (groups or {}).items()},
+        cluster=None if cluster is None else np.asarray(cluster).astype(str),
+        weight=None if weight is None else np.asarray(weight),
+        time=None if time is None else np.asarray(time),
+        legitimate={key: np.asarray(value) for key, value in (legitimate or {}).items()},
+    )
+    checks.refuse_lengths(every, "data")
+    checks.refuse_labels(y, task, len(classes), "data")
+    units = raw if every.cluster is None else every.cluster
+    part = splits.draw(units, splits.strata(y, task), plan, test=True)
+    return from_splits(
+        name,
+        task,
+        {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)},
+        modality=modality,
+        classes=classes,
+        favourable=favourable,
+        features=features,
+        low=low,
+        high=high,
+        scale=scale,
+        source=source,
+        licence=licence,
+    )
+
+
+def from_splits(
+    name: str,
+    task: Task,
+    given: Mapping[str, Split],
+    *,
+    modality: Modality | None = None,
+    classes: Sequence[str] = (),
+    favourable: str | None = None,
+    features: Sequence[Feature] = (),
+    low: Any = None,
+    high: Any = None,
+    scale: Any = None,
+    source: str = "",
+    licence: str = "",
+) -> Dataset:
+    """Return the dataset of ready splits (test at least); ids and clusters are hashed. Raises DataError."""
+    for one, split in given.items():
+        require(one, splits.NAMES, "split")
+        checks.refuse_lengths(split, one)
+        checks.refuse_values(split, one)
+        checks.refuse_labels(split.y, task, len(classes), one)
+    if "test" not in given or not len(given["test"]):
+        raise DataError(f"splits {sorted(given)} without test rows", "rows to judge", "add a test split")
+    splits.refuse_repeats(np.concatenate([split.id.astype(str) for split in given.values()]), "id")
+    names = checks.class_names(given, task, classes)
+    salt = splits.salt_of(checks.content(given))
+    made = {one: checks.ready(split, task, salt) for one, split in given.items()}
+    made = {one: made.get(one, made["test"].take(np.arange(0))) for one in reversed(splits.NAMES)}
+    described = checks.described(made, features)
+    lowest, highest, scales = checks.bounds(made, low, high, scale, described)
+    return Dataset(
+        name=name,
+        task=task,
+        modality=modality or checks.modality_of(made["test"].x),
+        splits=made,
+        classes=names,
+        favourable=favourable_index(favourable, names),
+        features=described,
+        low=lowest,
+        high=highest,
+        scale=scales,
+        provenance=Provenance(source=source or "arrays", licence=licence, salt=salt),
+    )

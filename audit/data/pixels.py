@@ -1,0 +1,136 @@
+"""Arrays of images with class labels -> Dataset of float32 NHWC in [0, 1]."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from audit.data import splits
+from audit.data.labels import favourable_index, refuse_one_class
+from audit.data.roles import SplitPlan
+from audit.errors import DataError
+from audit.subject import Dataset, Provenance, Split
+
+CHANNELS = (1, 2, 3, 4)
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def from_images(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    test: tuple[np.ndarray, np.ndarray] | None,
+    classes: Sequence[str],
+    plan: SplitPlan,
+    *,
+    source: str = "",
+    licence: str = "",
+    sha256: str = "",
+    favourable: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """Return the dataset of images x[n, height, width(, channels)] (uint8, or floats in [0, 1]) and labels y[n].
+
+    Classes are numbered from 0; without names they are called by their numbers. Raises DataError.
+    """
+    if plan.by != "fraction":
+        raise DataError(
+            f"split by={plan.by} for images", "fraction", "or give the test images their own file"
+        )
+    tables = {"data": (x, y)} if test is None else {"data": (x, y), "test": test}
+    names = tuple(classes) or tuple(
+        map(str, range(int(max(v.max(initial=0) for _, v in tables.values())) + 1))
+    )
+    tables = {origin: _checked(*pair, names, origin) for origin, pair in tables.items()}
+    shapes = {pair[0].shape[1:] for pair in tables.values()}
+    if len(shapes) > 1:
+        raise DataError(f"train and test images have shapes {sorted(shapes)}", "one shape")
+    salt = splits.salt_of(b"".join(_fingerprint(*pair) for pair in tables.values()))
+    made = _divide(tables, plan, salt)
+    return Dataset(
+        name=name,
+        task="binary" if len(names) == 2 else "multiclass",
+        modality="image",
+        splits=made,
+        target="class",
+        classes=names,
+        favourable=favourable_index(favourable, names),
+        low=np.zeros((), np.float32),
+        high=np.ones((), np.float32),
+        scale=np.ones((), np.float32),
+        provenance=Provenance(
+            source=source,
+            licence=licence,
+            sha256=sha256,
+            repeated_in_test=_repeated(made["train"], made["test"]),
+            notes=notes,
+            salt=salt,
+        ),
+    )
+
+
+def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) -> Pair:
+    """Return images with a channel axis and int32 labels; DataError where they cannot be used."""
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.ndim != 4 or x.shape[-1] not in CHANNELS or not x.size:
+        raise DataError(
+            f"{origin} images of shape {x.shape}", "[n, height, width] or [n, height, width, channels]"
+        )
+    if y.shape != (len(x),) or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{origin} labels: {y.dtype}{list(y.shape)}", f"whole numbers [{len(x)}], one an image"
+        )
+    if y.min() < 0 or y.max() >= len(names):
+        raise DataError(
+            f"{origin} labels from {y.min()} to {y.max()}", f"0 to {len(names) - 1}", "mend classes"
+        )
+    if x.dtype != np.uint8 and not (x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1):
+        raise DataError(
+            f"{origin} images: {x.dtype}", "uint8, or finite floats from 0 to 1", "divide them first"
+        )
+    return x, y.astype(np.int32)
+
+
+def _divide(tables: Mapping[str, Pair], plan: SplitPlan, salt: str) -> dict[str, Split]:
+    """Return the four splits; only the rows of a split are copied to floats."""
+    made = {}
+    x, y = tables["data"]
+    raw = splits.row_numbers("data", len(y))
+    part = splits.draw(raw, splits.strata(y, "multiclass"), plan, test="test" not in tables)
+    for name in reversed(splits.NAMES):
+        rows = np.flatnonzero(part == name)
+        made[name] = Split(_floats(x[rows]), y[rows], splits.hash_ids(raw[rows], salt))
+    if "test" in tables:
+        x, y = tables["test"]
+        made["test"] = Split(_floats(x), y, splits.hash_ids(splits.row_numbers("test", len(y)), salt))
+    for name in ("test", "train"):
+        if not len(made[name]):
+            raise DataError(f"the {name} split is empty", "images in it", "change the split's fractions")
+        if name == "train":
+            refuse_one_class(made[name].y, "the train split")
+    return made
+
+
+def _floats(x: np.ndarray) -> np.ndarray:
+    """Return images as float32 in [0, 1]."""
+    return np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x.astype(np.float32)
+
+
+def _fingerprint(x: np.ndarray, y: np.ndarray) -> bytes:
+    """Return a digest of images and labels."""
+    return hashlib.sha256(x.tobytes()).digest() + hashlib.sha256(y.tobytes()).digest()
+
+
+def _repeated(train: Split, test: Split) -> int:
+    """Return how many test rows have the image and label of a train row."""
+
+    def content(split: Split) -> list[bytes]:
+        return [
+            hashlib.sha256(x.tobytes() + y.tobytes()).digest() for x, y in zip(split.x, split.y, strict=True)
+        ]
+
+    known = set(content(train))
+    return sum(row in known for row in content(test))

@@ -1,0 +1,62 @@
+"""Two small convolutional networks for images [n, height, width, channels]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+from flax import nnx
+
+from models.convolution import Conv, max_pool
+
+
+@dataclass(frozen=True)
+class CNNOptions:
+    """Options of `cnn`: the features of both convolutions, the hidden units, the dropout rate before them."""
+
+    features: tuple[int, int] = (32, 64)
+    hidden: int = 128
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class ClassicCNNOptions:
+    """Options of `classic_cnn`: none; it is the textbook's network."""
+
+
+class CNN(nnx.Module):
+    """Conv-pool-Conv-pool-Dense-Dense, the small network of the robustness literature."""
+
+    def __init__(
+        self, shape: tuple[int, int, int], outputs: int, options: CNNOptions, *, rngs: nnx.Rngs
+    ) -> None:
+        height, width, channels = shape
+        first, second = options.features
+        self.conv1 = Conv(channels, first, padded=True, rngs=rngs)
+        self.conv2 = Conv(first, second, padded=True, rngs=rngs)
+        self.dense1 = nnx.Linear(height // 4 * (width // 4) * second, options.hidden, rngs=rngs)
+        self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
+        self.dense2 = nnx.Linear(options.hidden, outputs, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return outputs[n, k]."""
+        x = max_pool(nnx.relu(self.conv1(x)))
+        x = max_pool(nnx.relu(self.conv2(x)))
+        x = nnx.relu(self.dense1(x.reshape(len(x), -1)))
+        return self.dense2(self.dropout(x))
+
+
+class ClassicCNN(nnx.Module):
+    """Conv 32 3x3 (not padded), ReLU, max-pool 2x2, flatten, dense: the classic first network for digits."""
+
+    def __init__(
+        self, shape: tuple[int, int, int], outputs: int, options: ClassicCNNOptions, *, rngs: nnx.Rngs
+    ) -> None:
+        height, width, channels = shape
+        self.conv = Conv(channels, 32, padded=False, rngs=rngs)
+        self.dense = nnx.Linear((height - 2) // 2 * ((width - 2) // 2) * 32, outputs, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return outputs[n, k]."""
+        x = max_pool(nnx.relu(self.conv(x)))
+        return self.dense(x.reshape(len(x), -1))

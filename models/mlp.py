@@ -1,0 +1,129 @@
+"""The multilayer perceptron for tables: inputs in the features' own units, encoded inside the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+ACTIVATIONS = {"relu": nnx.relu, "gelu": nnx.gelu, "silu": nnx.silu, "tanh": nnx.tanh}
+Columns = tuple[int, ...]  # a column's number of categories, code 0 (unseen) included; 0 for a numeric column
+
+
+@dataclass(frozen=True)
+class MLPOptions:
+    """Options of `mlp`.
+
+    hidden: units of each hidden layer. activation: relu, gelu, silu or tanh. dropout: rate after each
+    hidden layer. bins: quantile bins of the piecewise-linear encoding of a numeric column, 0 for none.
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    dropout: float = 0.1
+    bins: int = 16
+
+
+class Constant(nnx.Variable):
+    """A fitted number that training must not move."""
+
+
+class Numeric(nnx.Module):
+    """Numeric columns standardised, and where bins > 0 also encoded piecewise-linearly.
+
+    The encoding of x in bin t with edges b[t-1] < b[t] is clip((x - b[t-1]) / (b[t] - b[t-1]), 0, 1), the
+    first bin unbounded below and the last above; edges are quantiles of the training rows (Gorishniy,
+    Rubachev & Babenko 2022, On Embeddings for Numerical Features, eq. 1).
+    """
+
+    def __init__(self, columns: tuple[int, ...], x_train: np.ndarray, bins: int) -> None:
+        from sklearn.preprocessing import StandardScaler  # imports pandas: a second that images need not wait
+
+        self.columns = columns
+        values = np.asarray(x_train, np.float64)[:, list(columns)]
+        scaler = StandardScaler().fit(values)
+        self.mean = Constant(jnp.asarray(scaler.mean_, jnp.float32))
+        self.scale = Constant(jnp.asarray(scaler.scale_, jnp.float32))
+        encoded = [_bins((v - m) / s, bins) for v, m, s in zip(values.T, scaler.mean_, scaler.scale_, strict=True)]
+        self.of = tuple(i for i, e in enumerate(encoded) for _ in e)
+        table = np.concatenate([np.zeros((0, 4)), *encoded]).astype(np.float32)
+        self.left, self.width, self.floor, self.ceiling = (Constant(jnp.asarray(c)) for c in table.T)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return the encoded columns [n, numeric + bins]."""
+        z = (x[:, np.array(self.columns)] - self.mean[...]) / self.scale[...]
+        if not self.of:
+            return z
+        within = (z[:, np.array(self.of)] - self.left[...]) / self.width[...]
+        return jnp.concatenate([z, jnp.clip(within, self.floor[...], self.ceiling[...])], axis=1)
+
+
+def _bins(z: np.ndarray, bins: int) -> np.ndarray:
+    """Return (left edge, width, floor, ceiling) of each bin of a column: none where one line says it all."""
+    edges = np.unique(np.quantile(z, np.linspace(0, 1, bins + 1)).astype(np.float32)) if bins else np.empty(0)
+    if len(edges) < 3:
+        return np.zeros((0, 4))
+    floor, ceiling = np.zeros(len(edges) - 1), np.ones(len(edges) - 1)
+    floor[0], ceiling[-1] = -np.inf, np.inf
+    return np.stack([edges[:-1], np.diff(edges), floor, ceiling], axis=1)
+
+
+class Categories(nnx.Module):
+    """Embeddings of categorical columns, of min(50, round(1.6 c^0.56)) dimensions for c categories.
+
+    The rule is fastai's. Code 0, a category not seen in training, starts and stays at the origin.
+    """
+
+    def __init__(self, columns: tuple[int, ...], sizes: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
+        self.columns, self.sizes = columns, sizes
+        self.tables = nnx.List(
+            nnx.Param(
+                jax.random.normal(rngs.params(), (c, min(50, round(1.6 * c**0.56)))).at[0].set(0.0)
+            )
+            for c in sizes
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return the embeddings side by side; a code that is not one of the column's counts as unseen."""
+        return jnp.concatenate([
+            table[...][jnp.where((x[:, j] > 0) & (x[:, j] < c), x[:, j], 0).astype(jnp.int32)]
+            for j, c, table in zip(self.columns, self.sizes, self.tables, strict=True)
+        ], axis=1)
+
+
+class MLP(nnx.Module):
+    """Encoded columns through hidden layers with activation and dropout to outputs[n, k]."""
+
+    def __init__(
+        self, columns: Columns, outputs: int, options: MLPOptions, x_train: np.ndarray, *, rngs: nnx.Rngs
+    ) -> None:
+        numeric = tuple(j for j, c in enumerate(columns) if c == 0)
+        categorical = tuple(j for j, c in enumerate(columns) if c > 0)
+        parts = []
+        if numeric:
+            parts.append(Numeric(numeric, x_train, options.bins))
+        if categorical:
+            parts.append(Categories(categorical, tuple(columns[j] for j in categorical), rngs=rngs))
+        self.parts = nnx.List(parts)
+        width = self._encode(jnp.zeros((1, len(columns)))).shape[1]
+        self.hidden = nnx.List([])
+        for units in options.hidden:
+            self.hidden.append(nnx.Linear(width, units, kernel_init=nnx.initializers.he_normal(), rngs=rngs))
+            width = units
+        self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
+        self.last = nnx.Linear(width, outputs, rngs=rngs)
+        self.activation = ACTIVATIONS[options.activation]
+
+    def _encode(self, x: jax.Array) -> jax.Array:
+        """Return the encoded columns [n, width]."""
+        return jnp.concatenate([part(x) for part in self.parts], axis=1)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return outputs[n, k] of x[n, d]."""
+        x = self._encode(x)
+        for layer in self.hidden:
+            x = self.dropout(self.activation(layer(x)))
+        return self.last(x)
