@@ -16,6 +16,7 @@ _PUBLIC = {
     "Model": "audit.subject",
     "Split": "audit.subject",
     "from_arrays": "audit.data.arrays",
+    "from_splits": "audit.data.arrays",
     "AuditError": "audit.errors",
 }
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import jax
 import numpy as np
 
-from audit.config import DecisionConfig, EmbeddedData, ImageData, Loaded, ModelConfig, TableData
+from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData
 from audit.digests import of_json, software, source_digest
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Column, Table
 from audit.kept import Kept
-from audit.store import sha256
+from audit.store import sha256, write_bytes
 from audit.subject import Dataset, DecisionRule, Model
 
+if TYPE_CHECKING:
+    from models.network import Network
+
 Tick = Callable[[int, int], None]
+Kind = Literal["argmax", "threshold", "top_k", "none"]
+History = tuple[tuple[Any, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,31 @@ def read_data(loaded: Loaded) -> Dataset:
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
     name = data.name or loaded.config.name
-    path = {key: loaded.path(text) if text else None for key, text in _files(data).items()}
     if isinstance(data, TableData):
-        roles = Roles(**data.columns.model_dump())
         return tables.load(
-            name, data.task, path["path"], path["test"], roles, plan,
-            obtain=data.obtain, licence=data.licence, sha256=data.sha256,
-        )  # fmt: skip
+            name,
+            data.task,
+            loaded.path(data.path),
+            _optional(loaded, data.test),
+            Roles(**data.columns.model_dump()),
+            plan,
+            obtain=data.obtain,
+            licence=data.licence,
+            sha256=data.sha256,
+        )
     return images.load(
-        name, path["path"], path["labels"], path["test"], path["test_labels"], data.classes, plan,
-        obtain=data.obtain, licence=data.licence, favourable=data.favourable,
-    )  # fmt: skip
+        name,
+        loaded.path(data.path),
+        _optional(loaded, data.labels),
+        _optional(loaded, data.test),
+        _optional(loaded, data.test_labels),
+        data.classes,
+        plan,
+        obtain=data.obtain,
+        licence=data.licence,
+        favourable=data.favourable,
+        sha256=data.sha256,
+    )
 
 
 def read_model(
@@ -76,19 +95,17 @@ def read_model(
 
 
 def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:
-    """Return the decision rule, by default a threshold for binary tasks and the largest output for classes."""
-    usual = {"binary": "threshold", "multiclass": "argmax", "ranking": "top_k"}.get(data.task, "none")
-    kind = given.rule or usual
+    """Return the decision rule: by default a threshold for binary tasks, the largest output for classes."""
+    usual: dict[str, Kind] = {"binary": "threshold", "multiclass": "argmax", "ranking": "top_k"}
+    kind = given.rule or usual.get(data.task, "none")
     if kind == "threshold" and data.task != "binary":
         raise ConfigError(f"decision.rule=threshold for a {data.task} task", "argmax")
     return DecisionRule(kind, given.threshold, given.k)
 
 
-def _files(data: TableData | ImageData) -> dict[str, str | None]:
-    """Return the paths a data block names."""
-    if isinstance(data, TableData):
-        return {"path": data.path, "test": data.test}
-    return {"path": data.path, "labels": data.labels, "test": data.test, "test_labels": data.test_labels}
+def _optional(loaded: Loaded, text: str | None) -> Path | None:
+    """Return a path of the configuration, or None."""
+    return loaded.path(text) if text else None
 
 
 def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: DecisionRule) -> Model:
@@ -104,7 +121,7 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
         decision=decision,
         differentiable=False,
         network="a file of scores",
-        scores=scores.load(path, data),
+        scores=scores.load(path, data, outputs=given.outputs),
         origin=path.name,
     )
 
@@ -121,27 +138,137 @@ def _network(
     """Build the network, then restore or train it."""
     from models import checkpoint
 
-    assert given.network is not None
-    seed = loaded.config.seed
+    seed, history, origin = loaded.config.seed, (), "used as given, not trained here"
     network = _build(loaded, given, data, seed)
-    history: tuple[tuple[float, ...], ...] = ()
-    origin = "used as given, not trained here"
     if given.weights is not None:
-        network = network.with_params(checkpoint.restore(loaded.path(given.weights), network.params))
+        network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"
     if given.train is not None:
-        key = _training_key(loaded, given, data, digests)
-        network, history = _trained(network, given, data, seed, key, kept, tick)
+        key = _training_key(loaded, given, digests)
+        network, history = _kept_or_trained(network, given, data, seed, key, kept, tick)
         origin = "trained here"
-    as_model = functools.partial(_as_model, given=given, data=data, decision=decision, origin=origin)
+
+    def finished(network: Network) -> Model:
+        return Model(
+            name=given.name or network.name,
+            apply=network.apply,
+            params=network.params,
+            outputs=given.outputs,
+            decision=decision,
+            network=f"{given.network or ''} {_sorted(given.options)}".strip(),
+            origin=origin,
+        )
 
     def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
         fresh = _build(loaded, given, data, seed)
-        return as_model(_fit(fresh, given, data, seed, tick, perturb, loss).network)
+        return finished(_trained(fresh, given, data, seed, tick, perturb, loss)[0])
 
+    trained = given.train is not None
     return Assembled(
-        as_model(network),
-        training=_loss_table(history) if history else None,
-        save=(lambda folder: checkpoint.save(folder / "weights", network.params)) if given.train else None,
-        refit=refit if given.train else None,
+        finished(network),
+        training=_losses(history) if history else None,
+        save=(lambda folder: checkpoint.save(folder / "weights", network.params)) if trained else None,
+        refit=refit if trained else None,
     )
+
+
+def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Network:
+    """Return a freshly initialised built-in network, or the user's own."""
+    from models import build, own
+
+    train = data.splits["train"]
+    shape = np.shape(train.x)[1:]
+    outputs = {"binary": 1, "multiclass": len(data.classes), "multilabel": len(data.classes)}.get(
+        data.task, 1
+    )
+    assert given.network is not None
+    if ".py" in given.network:
+        return own.load(given.network, loaded.base, shape=shape, outputs=outputs, seed=seed, x_train=train.x)
+    return build.build(
+        given.network,
+        shape=shape,
+        outputs=outputs,
+        seed=seed,
+        options=given.options,
+        columns=tuple(len(f.categories) + 1 if f.kind == "categorical" else 0 for f in data.features) or None,
+        x_train=train.x,
+        y_train=train.y if data.task == "regression" else None,
+    )
+
+
+def _training_key(loaded: Loaded, given: ModelConfig, digests: Mapping[str, str]) -> str:
+    """Return the digest of everything the trained weights depend on."""
+    own = given.network.partition(".py")[0] + ".py" if given.network and ".py" in given.network else None
+    code = sha256(loaded.path(own).read_bytes()) if own else ""
+    weights = str(loaded.path(given.weights)) if given.weights else ""
+    data = [digests["train"], digests["validation"]]
+    parts = [
+        given.model_dump(mode="json"),
+        data,
+        loaded.config.seed,
+        code,
+        weights,
+        software(),
+        source_digest(),
+    ]
+    return f"weights-{of_json([*parts, jax.default_backend()])}"
+
+
+def _kept_or_trained(
+    network: Network, given: ModelConfig, data: Dataset, seed: int, key: str, kept: Kept | None, tick: Tick
+) -> tuple[Network, History]:
+    """Take up the weights that an earlier run trained from the same, or train and keep them."""
+    from models import checkpoint
+
+    folder = kept.folder_of(key) if kept else None
+    if folder is not None:
+        params = checkpoint.restore(folder / "weights", network.params)
+        history = json.loads((folder / "history.json").read_text())
+        return replace(network, params=params), tuple(tuple(row) for row in history)
+    network, history = _trained(network, given, data, seed, tick, None, None)
+
+    def fill(place: Path) -> None:
+        checkpoint.save(place / "weights", network.params)
+        write_bytes(place / "history.json", json.dumps(history).encode())
+
+    if kept:
+        kept.keep_folder(key, fill)
+    return network, history
+
+
+def _trained(
+    network: Network, given: ModelConfig, data: Dataset, seed: int, tick: Tick, perturb: Any, loss: Any
+) -> tuple[Network, History]:
+    """Train on the train split, stopping on the validation split."""
+    from models.recipe import Recipe
+    from models.train import fit
+
+    assert given.train is not None
+    if data.task == "ranking":
+        raise ConfigError("model.train for a ranking task", "a trained network (weights) or scores")
+    recipe = Recipe(**given.train.model_dump(), seed=seed)
+    train, validation = data.splits["train"], data.splits["validation"]
+    rows = (train.x, train.y) if train.weight is None else (train.x, train.y, train.weight)
+    held = (validation.x, validation.y) if len(validation) else None
+    result = fit(network, rows, held, data.task, recipe, perturb=perturb, loss=loss, progress=tick)
+    return result.network, tuple(tuple(row) for row in result.history)
+
+
+def _losses(history: History) -> Table:
+    """Return the loss curve."""
+    return Table(
+        name="training",
+        title="Loss by epoch",
+        kind="loss",
+        columns=(
+            Column(name="epoch", label="Epoch", kind="count"),
+            Column(name="train", label="Training loss"),
+            Column(name="validation", label="Validation loss"),
+        ),
+        rows=history,
+    )
+
+
+def _sorted(options: Mapping[str, Any]) -> str:
+    """Return the options as text, in one order."""
+    return ", ".join(f"{name}={options[name]}" for name in sorted(options))

@@ -44,9 +44,10 @@ def _compiled() -> list[float]:
     """Return a one-item list that grows by the seconds of every compilation in this process."""
     total = [0.0]
 
-    def add(event: str, duration: float, **_: object) -> None:
+    def add(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del kwargs
         if event.endswith("backend_compile_duration"):
-            total[0] += duration
+            total[0] += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(add)
     return total

@@ -93,6 +93,7 @@ class ImageData(Frozen):
     split: SplitConfig = SplitConfig()
     obtain: str = ""
     licence: str = ""
+    sha256: str | None = Field(default=None, description="expected digest of the files, refused if other")
 
 
 DataConfig = Annotated[EmbeddedData | TableData | ImageData, Field(discriminator="source")]
@@ -107,7 +108,7 @@ class TrainConfig(Frozen):
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup: float = Field(default=0.0, ge=0, lt=1, description="share of the steps")
+    warmup: float = Field(default=0.0, ge=0, description="epochs of linear rise")
     patience: int | None = Field(
         default=10, ge=1, description="epochs without a better validation loss; null: never"
     )

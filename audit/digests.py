@@ -92,5 +92,4 @@ def _feed(total: Any, tree: Any) -> None:
     else:
         a = np.ascontiguousarray(tree)
         total.update(f"{a.dtype.kind}{a.shape}".encode())
-        data = "\0".join(map(str, a.ravel())).encode() if a.dtype.kind in "OU" else memoryview(a).cast("B")
-        total.update(data)
+        total.update("\0".join(map(str, a.ravel())).encode() if a.dtype.kind in "OU" else a.tobytes())

@@ -11,7 +11,13 @@ from flax import nnx
 
 from models.network import Network, problem
 
-TRAINING = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
+TRAINING = {
+    "train": True,
+    "training": True,
+    "is_training": True,
+    "deterministic": False,
+    "use_running_average": False,
+}
 Path = tuple[Any, ...]
 
 
@@ -104,13 +110,17 @@ def _tree(flat: dict[Path, Any]) -> dict[str, Any]:
 
 def _fresh(flat: dict[Path, Any]) -> nnx.State:
     """Return an NNX state of copies of the variables, so that a call may change them."""
-    return nnx.from_flat_state({path: variable.replace(variable.get_value()) for path, variable in flat.items()})
+    return nnx.from_flat_state(
+        {path: variable.replace(variable.get_value()) for path, variable in flat.items()}
+    )
 
 
 def _states(templates: dict[str, dict[Path, Any]], params: Any) -> list[nnx.State]:
     """Return the states of both parts: the templates' variables holding the arrays of params."""
     return [
-        nnx.from_flat_state({path: variable.replace(_at(params[part], path)) for path, variable in flat.items()})
+        nnx.from_flat_state(
+            {path: variable.replace(_at(params[part], path)) for path, variable in flat.items()}
+        )
         for part, flat in templates.items()
     ]
 
@@ -125,6 +135,8 @@ def _at(tree: Any, path: Path) -> Any:
 def _reseeded(seeds: dict[Path, Any], key: jax.Array) -> dict[Path, Any]:
     """Return the random state with a key of its own, folded from `key`, for every stream."""
     return {
-        path: variable.replace(jax.random.fold_in(key, place)) if isinstance(variable, nnx.RngKey) else variable
+        path: variable.replace(jax.random.fold_in(key, place))
+        if isinstance(variable, nnx.RngKey)
+        else variable
         for place, (path, variable) in enumerate(seeds.items())
     }

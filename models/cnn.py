@@ -8,6 +8,7 @@ import jax
 from flax import nnx
 
 from models.convolution import Conv, max_pool
+from models.network import check_rate, check_units
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class CNNOptions:
     features: tuple[int, int] = (32, 64)
     hidden: int = 128
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_units("features", self.features, 2)
+        check_units("hidden", (self.hidden,), 1)
+        check_rate("dropout", self.dropout)
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,7 @@ class CNN(nnx.Module):
 class ClassicCNN(nnx.Module):
     """Conv 32 3x3 (not padded), ReLU, max-pool 2x2, flatten, dense: the classic first network for digits."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], outputs: int, options: ClassicCNNOptions, *, rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], outputs: int, *, rngs: nnx.Rngs) -> None:
         height, width, channels = shape
         self.conv = Conv(channels, 32, padded=False, rngs=rngs)
         self.dense = nnx.Linear((height - 2) // 2 * ((width - 2) // 2) * 32, outputs, rngs=rngs)

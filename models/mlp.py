@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from models.network import check_rate, check_units, problem
+
 ACTIVATIONS = {"relu": nnx.relu, "gelu": nnx.gelu, "silu": nnx.silu, "tanh": nnx.tanh}
 Columns = tuple[int, ...]  # a column's number of categories, code 0 (unseen) included; 0 for a numeric column
 
@@ -25,6 +27,14 @@ class MLPOptions:
     activation: str = "relu"
     dropout: float = 0.1
     bins: int = 16
+
+    def __post_init__(self) -> None:
+        check_units("hidden", self.hidden, None)
+        check_rate("dropout", self.dropout)
+        if self.activation not in ACTIVATIONS:
+            raise problem(f"activation={self.activation!r}", "one of " + ", ".join(ACTIVATIONS), "choose one")
+        if type(self.bins) is not int or self.bins < 0:
+            raise problem(f"bins={self.bins!r}", "a whole number of at least 0", "0 turns the encoding off")
 
 
 class Constant(nnx.Variable):
@@ -47,7 +57,9 @@ class Numeric(nnx.Module):
         scaler = StandardScaler().fit(values)
         self.mean = Constant(jnp.asarray(scaler.mean_, jnp.float32))
         self.scale = Constant(jnp.asarray(scaler.scale_, jnp.float32))
-        encoded = [_bins((v - m) / s, bins) for v, m, s in zip(values.T, scaler.mean_, scaler.scale_, strict=True)]
+        encoded = [
+            _bins((v - m) / s, bins) for v, m, s in zip(values.T, scaler.mean_, scaler.scale_, strict=True)
+        ]
         self.of = tuple(i for i, e in enumerate(encoded) for _ in e)
         table = np.concatenate([np.zeros((0, 4)), *encoded]).astype(np.float32)
         self.left, self.width, self.floor, self.ceiling = (Constant(jnp.asarray(c)) for c in table.T)
@@ -63,7 +75,7 @@ class Numeric(nnx.Module):
 
 def _bins(z: np.ndarray, bins: int) -> np.ndarray:
     """Return (left edge, width, floor, ceiling) of each bin of a column: none where one line says it all."""
-    edges = np.unique(np.quantile(z, np.linspace(0, 1, bins + 1)).astype(np.float32)) if bins else np.empty(0)
+    edges = np.unique(np.quantile(np.unique(z), np.linspace(0, 1, bins + 1)).astype(np.float32)) if bins else np.empty(0)
     if len(edges) < 3:
         return np.zeros((0, 4))
     floor, ceiling = np.zeros(len(edges) - 1), np.ones(len(edges) - 1)
@@ -80,18 +92,19 @@ class Categories(nnx.Module):
     def __init__(self, columns: tuple[int, ...], sizes: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
         self.columns, self.sizes = columns, sizes
         self.tables = nnx.List(
-            nnx.Param(
-                jax.random.normal(rngs.params(), (c, min(50, round(1.6 * c**0.56)))).at[0].set(0.0)
-            )
+            nnx.Param(jax.random.normal(rngs.params(), (c, min(50, round(1.6 * c**0.56)))).at[0].set(0.0))
             for c in sizes
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the embeddings side by side; a code that is not one of the column's counts as unseen."""
-        return jnp.concatenate([
-            table[...][jnp.where((x[:, j] > 0) & (x[:, j] < c), x[:, j], 0).astype(jnp.int32)]
-            for j, c, table in zip(self.columns, self.sizes, self.tables, strict=True)
-        ], axis=1)
+        return jnp.concatenate(
+            [
+                table[...][jnp.where((x[:, j] > 0) & (x[:, j] < c), x[:, j], 0).astype(jnp.int32)]
+                for j, c, table in zip(self.columns, self.sizes, self.tables, strict=True)
+            ],
+            axis=1,
+        )
 
 
 class MLP(nnx.Module):

@@ -41,3 +41,21 @@ class Network:
 def problem(given: str, expected: str, todo: str) -> ValueError:
     """Return a ValueError of one line: what was given, what was expected, what to do."""
     return ValueError("; ".join(" ".join(part.split()) for part in (given, f"expected {expected}", todo)))
+
+
+def check_units(name: str, value: Any, count: int | None) -> None:
+    """Raise ValueError unless value is a sequence of `count` (None: any number of) positive whole numbers."""
+    units = value if isinstance(value, tuple) else ()
+    if (
+        not isinstance(value, tuple)
+        or any(type(u) is not int or u < 1 for u in units)
+        or count not in (None, len(units))
+    ):
+        many = "positive whole numbers" if count is None else f"{count} positive whole number(s)"
+        raise problem(f"{name}={value!r}", many, "for example 64")
+
+
+def check_rate(name: str, value: Any) -> None:
+    """Raise ValueError unless value is a number of at least 0 and below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise problem(f"{name}={value!r}", "a rate of at least 0 and below 1", "for example 0.1")

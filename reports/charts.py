@@ -22,8 +22,7 @@ def zone(scale: Scale, rule: Rule, y: float, height: float) -> Markup:
 def card(decision: Decision, title: str) -> Markup:
     """Return an estimate with its interval against its limit on a natural axis."""
     rule, estimate = decision.rule, decision.estimate
-    known = (estimate.value, estimate.low, estimate.high) if estimate else ()
-    scale = Scale(*around((*known, rule.limit)))
+    scale = Scale(*_ends(decision))
     limit = scale.at(rule.limit)
     anchor = "start" if limit < 35 else "end" if limit > 65 else "middle"
     parts = [zone(scale, rule, 28, 42), line("axis", 4, 96, 70, 70)]
@@ -39,6 +38,15 @@ def card(decision: Decision, title: str) -> Markup:
     return picture(f"ib {LETTER[decision.verdict]}", parts, _said(decision, title, scale))
 
 
+def _ends(decision: Decision) -> tuple[float, float]:
+    """Return the ends of a card's axis: 0 to 1 where a share's story is that wide, else round ends near it."""
+    estimate, limit = decision.estimate, decision.rule.limit
+    bounds = (estimate.value, estimate.low, estimate.high) if estimate else ()
+    known = [limit, *(v for v in bounds if v is not None)]
+    wide = max(known) - min(known) > 0.35 and min(known) >= 0 and max(known) <= 1
+    return (0.0, 1.0) if wide else around(known)
+
+
 def _said(decision: Decision, title: str, scale: Scale) -> str:
     """Return the card's picture as a sentence."""
     estimate, rule = decision.estimate, decision.rule
@@ -51,7 +59,7 @@ def _said(decision: Decision, title: str, scale: Scale) -> str:
 
 def lane() -> Markup:
     """Return the dotted lane of what was not measured."""
-    return picture("ib n", [line("axis", 4, 96, 70, 70), line("none", 6, 94, 49, 49)])
+    return picture("ib n lane", [line("axis", 4, 96, 90, 90), line("none", 6, 94, 50, 50)])
 
 
 def row(decision: Decision) -> Markup:

@@ -60,7 +60,7 @@ def curves(
         at = y.at(mark.limit)
         parts += [line("cut", x.at(mark.x), x.at(mark.x), FLOOR, TOP)]
         parts += [line("lim", x.at(mark.x) - 3, x.at(mark.x) + 3, at, at)]
-        parts += [_beside("lb", x.at(mark.x), at, mark.words, "1.2em")]
+        parts += [_beside("lb", x.at(mark.x), at, mark.words, "1.7em")]
     if dots:
         for s in lines:
             for p in s.points:
@@ -143,16 +143,17 @@ def _point(p: Point, x: Scale, y: Scale, kind: str) -> list[Markup]:
 
 
 def _names(lines: list[Series], x: Scale, y: Scale) -> list[Markup]:
-    """Return each line's name by its middle, kept apart from one another."""
+    """Return each line's name by its middle: the lowest line's below it, the others' above, kept apart."""
     if len(lines) < 2:
         return []
-    spots = sorted(((y.at(s.points[len(s.points) // 2].value), s) for s in lines), key=lambda t: t[0])
+    middle = {s.name: s.points[len(s.points) // 2] for s in lines}
+    ranked = sorted(lines, key=lambda s: y.at(middle[s.name].value))
     parts, last = [], -100.0
-    for at, s in spots:
-        at = last = max(at, last + 6)
-        parts.append(
-            _beside("lb", x.at(s.points[len(s.points) // 2].x), at, numbers.name(s.name, 28), "-.7em")
-        )
+    for s in ranked:
+        p = middle[s.name]
+        last = at = max(y.at(p.value), last + 6)
+        dy = "1.4em" if s is ranked[-1] else "-.7em"
+        parts.append(_beside("lb", x.at(p.x), at, numbers.name(s.name, 28), dy))
     return parts
 
 

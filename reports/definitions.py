@@ -1,61 +1,72 @@
-"""What each measure of the built-in checks is, in one or two sentences."""
+"""What each measure of the built-in checks is, and what it can't say, in a sentence or two."""
 
 from __future__ import annotations
 
+_ATTACKED = "an upper bound of robust accuracy, since a stronger attack may find more"
+_FLIPPED = "a lower bound, since a stronger attack may flip more"
+_ACCURACY = {
+    "accuracy": "Share of rows whose decided class is the true one. It hides what happens to rare classes.",
+    "majority_share": "Accuracy of always guessing the commonest class: what accuracy has to beat.",
+    "balanced_accuracy": "Mean of the classes’ recalls: every class weighs the same.",
+    "auc": "Chance that a row of the class is scored above a row of another; no threshold enters it.",
+    "macro_auc": "Mean over the classes of one-vs-rest AUC.",
+    "log_loss": "Mean of minus the log of the probability given to the true class.",
+    "recall": "Of the rows of a class, the share that is found.",
+    "precision": "Of the rows taken for a class, the share that belongs to it.",
+    "mean_absolute_error": "Mean distance of prediction and target.",
+    "baseline_mean_absolute_error": "Mean distance of the training median and the target: what to beat.",
+    "mean_squared_error": "Mean squared distance of prediction and target.",
+    "root_mean_squared_error": "Root of the mean squared error.",
+    "r2": "1 minus the squared error over that of always saying the test mean.",
+}
+_FGSM = {
+    "clean_accuracy": "Accuracy on the rows attacked, before the attack.",
+    "robust_accuracy": f"Share still correct after one signed-gradient step of radius ε: {_ATTACKED}.",
+    "attack_success": f"Of the rows that were correct, the share that one step flips: {_FLIPPED}.",
+}
+_PGD = {
+    "clean_accuracy": "Accuracy on the rows attacked, before the attack.",
+    "robust_accuracy": f"Share for which many projected steps within ε find no error: {_ATTACKED}.",
+    "attack_success": f"Of the rows that were correct, the share that many steps flip: {_FLIPPED}.",
+}
+_FAIRNESS = {
+    "selection_rate": "Share of a group’s rows that are given the favourable outcome.",
+    "true_positive_rate": "Share given the favourable outcome among the rows that truly have it.",
+    "false_positive_rate": "Share given the favourable outcome among the rows that truly do not have it.",
+    "positive_predictive_value": "Share that truly has the favourable outcome among the rows given it.",
+    "false_omission_rate": "Share that truly has the favourable outcome among the rows not given it.",
+    "accuracy": "Share of a group’s rows decided correctly.",
+    "impact_ratio": "Lowest over highest selection rate, as in the four-fifths rule. It ignores who is qualified.",
+    "selection_rate_difference": "Highest minus lowest selection rate (demographic parity difference).",
+    "true_positive_rate_difference": "Highest minus lowest true positive rate (equal opportunity difference).",
+    "false_positive_rate_difference": "Highest minus lowest false positive rate (predictive equality).",
+    "positive_predictive_value_difference": "Highest minus lowest predictive value (predictive parity).",
+    "false_omission_rate_difference": "Highest minus lowest false omission rate.",
+    "accuracy_difference": "Highest minus lowest accuracy of any two groups.",
+    "accuracy_minimum": "Accuracy of the group that is served worst.",
+    "equalized_odds_difference": "Larger of the differences in true and in false positive rate.",
+}
+_EXPLANATION = {
+    "importance": "Mean absolute Shapley value of a feature or image patch over the explained rows.",
+    "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",
+    "shap_difference": "Largest difference from shap’s own explainer on a few rows.",
+}
+_CALIBRATION = {
+    "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
+    "confidence_gap": "Mean confidence minus the share that came true: above 0 is overconfident.",
+    "brier": "Mean squared error of the probabilities.",
+    "ece_15": "Expected calibration error over 15 bins: above 0 even for a perfect model.",
+    "perfect_calibration_p": "P-value of perfect calibration: small means that the gaps are not chance.",
+}
 DEFINED = {
-    "accuracy.overall.accuracy": (
-        "Share of rows whose decided class is the true one. It hides what happens to rare classes."
-    ),
-    "accuracy.overall.balanced_accuracy": "Mean of the classes’ recalls: every class weighs the same.",
-    "accuracy.overall.auc": (
-        "Chance that a row of class 1 is scored above a row of class 0. It doesn’t depend on the threshold."
-    ),
-    "accuracy.overall.log_loss": "Mean negative log of the probability given to the true class.",
-    "accuracy.overall.recall": "Of the rows of a class, the share that is found.",
-    "accuracy.overall.precision": "Of the rows taken for a class, the share that belongs to it.",
-    "robustness.fgsm.robust_accuracy": (
-        "Share of rows still correct after one signed-gradient step of radius ε; an upper bound of robust "
-        "accuracy."
-    ),
-    "robustness.pgd.robust_accuracy": (
-        "Share of rows still correct after projected gradient steps within ε; an upper bound of robust "
-        "accuracy."
-    ),
-    "robustness.fgsm.attack_success": (
-        "Of the rows that were correct, the share that one step of radius ε flips."
-    ),
-    "robustness.pgd.attack_success": (
-        "Of the rows that were correct, the share that projected gradient steps within ε flip."
-    ),
-    "fairness.groups.selection_rate": "Share of a group’s rows that receive the favourable outcome.",
-    "fairness.groups.impact_ratio": (
-        "Lowest over highest selection rate: the four-fifths rule’s quantity. It ignores who is qualified."
-    ),
-    "fairness.groups.selection_rate_difference": (
-        "Highest minus lowest selection rate (demographic parity). It ignores who is qualified."
-    ),
-    "fairness.groups.true_positive_rate": (
-        "Of a group’s rows with the favourable label, the share that is selected."
-    ),
-    "fairness.groups.true_positive_rate_difference": (
-        "Highest minus lowest true-positive rate (equal opportunity)."
-    ),
-    "fairness.groups.false_positive_rate": (
-        "Of a group’s rows with the unfavourable label, the share that is selected."
-    ),
-    "fairness.groups.false_positive_rate_difference": "Highest minus lowest false-positive rate.",
-    "fairness.groups.accuracy": "Share of a group’s rows decided correctly.",
-    "fairness.groups.accuracy_difference": "Highest minus lowest accuracy of any two groups.",
-    "fairness.groups.accuracy_minimum": "Accuracy of the worst group.",
-    "explanation.shapley.importance": "Mean absolute Shapley value of a feature over the explained rows.",
-    "explanation.shapley.reliance": (
-        "How much the model’s output rests on a sensitive attribute. A proxy can carry the same information."
-    ),
-    "calibration.reliability.calibration_error": (
-        "How far stated probabilities lie from observed frequencies, corrected for the bias of plain ECE."
-    ),
-    "calibration.reliability.brier": "Mean squared error of the probabilities.",
-    "calibration.reliability.ece_15": (
-        "Expected calibration error in 15 bins. It is above 0 even for a perfect model."
-    ),
+    f"{check}.{name}": text
+    for check, texts in (
+        ("accuracy.overall", _ACCURACY),
+        ("robustness.fgsm", _FGSM),
+        ("robustness.pgd", _PGD),
+        ("fairness.groups", _FAIRNESS),
+        ("explanation.shapley", _EXPLANATION),
+        ("calibration.reliability", _CALIBRATION),
+    )
+    for name, text in texts.items()
 }

@@ -34,29 +34,33 @@ class Step:
 def lead(record: Record) -> str:
     """Return the one sentence that says why the verdict is what it is."""
     judged = words.blocking(record)
-    reasons = [d for d in judged if d.verdict == record.verdict]
     if not judged:
-        return "The policy has no blocking requirement that could be judged, so there is nothing to pass."
+        return "The policy has no blocking requirement, so nothing was judged and there is nothing to pass."
     if record.verdict == "PASS":
         return _passed(record, judged)
-    if not reasons:
-        rest = f" {QUICK}" if record.quick else ""
-        return f"No blocking requirement reads {record.verdict}; the run as a whole does.{rest}"
-    first = reasons[0]
+    if record.quick and all(words.keeps(d) for d in judged):
+        return f"{_counted_all(judged)} met at this size, but a quick run cannot PASS."
+    first = next(d for d in words.ranked(judged) if d.verdict == record.verdict)
     if first.estimate is None or first.estimate.value is None:
         return f"{words.stated(first)}."
-    asks = f"The policy asks for {numbers.asked(first.rule)}"
-    ends = "; the data can’t tell." if record.verdict == "INCONCLUSIVE" else "."
-    return f"{words.stated(first, spoken=True)}. {asks}{ends}"
+    text = f"{words.stated(first, spoken=True)}. The policy asks for {numbers.asked(first.rule)}."
+    if record.verdict == "INCONCLUSIVE":
+        return f"{text} {words.undecided(first)}"
+    return text if record.verdict == "FAIL" else f"{text} {words.decided(first, record.policy.power)}"
 
 
 def _passed(record: Record, judged: list[Decision]) -> str:
     """Return the lead sentence of a PASS."""
-    many = numbers.plural(len(judged), "blocking requirement")
-    text = f"{'The one blocking requirement is' if len(judged) == 1 else f'All {many} are'} met: "
-    text += "each interval’s bound lies inside its limit."
+    text = f"{_counted_all(judged)} met: every bound lies inside its limit."
     robust = any(area_of(record, d) == "robustness" for d in judged)
     return f"{text} {BUDGET}" if robust else text
+
+
+def _counted_all(judged: list[Decision]) -> str:
+    """Return 'All 5 blocking requirements are'."""
+    if len(judged) == 1:
+        return "The one blocking requirement is"
+    return f"All {numbers.count(len(judged))} blocking requirements are"
 
 
 def tally(record: Record) -> list[tuple[Verdict, str, str]]:
@@ -81,18 +85,16 @@ def _told(record: Record, verdict: Verdict, of: list[Decision]) -> str:
         return f"{names}."
     extra = {
         "FAIL": words.people(of[0]),
-        "INCONCLUSIVE": words.needed(of[0], record.policy.power).capitalize(),
-        "NOT-ESTIMABLE": f"{words.reason(of[0])}.",
+        "INCONCLUSIVE": words.needed(of[0], record.policy.power) or words.undecided(of[0]),
+        "NOT-ESTIMABLE": f"{_capital(words.reason(of[0]))}.",
     }[verdict]
     return f"{names}. {extra}".strip()
 
 
 def advisory(record: Record) -> str:
-    """Return the count of advisory verdicts, which do not touch the verdict."""
+    """Return the count of the advisory verdicts, which do not touch the whole."""
     rest = [d for d in record.decisions if d.rule.severity == "advisory"]
-    if not rest:
-        return ""
-    return f"Advisory, without effect on the verdict: {counted(rest)}."
+    return f"Advisory besides: {counted(rest)}." if rest else ""
 
 
 def counted(decisions: list[Decision]) -> str:
@@ -113,15 +115,24 @@ def counted(decisions: list[Decision]) -> str:
 
 
 def exit_line(record: Record) -> str:
-    """Return the exit code, and the waivers that changed it."""
-    means = {0: "the release may go on", 1: "the policy is not met", 3: "not decided"}.get(
-        record.exit_code, ""
-    )
-    text = f"Exit code {record.exit_code}" + (f" ({means})" if means else "") + "."
-    count = sum(d.waiver is not None for d in record.decisions)
-    if count:
-        text += f" {numbers.plural(count, 'waiver')} in force; the verdict’s word stays {record.verdict}."
-    return text
+    """Return the exit code, and how many requirements are waived."""
+    waived = sum(d.waiver is not None for d in record.decisions)
+    return f"exit code {record.exit_code}" + (f", {waived} waived" if waived else "")
+
+
+def waivers(record: Record) -> list[str]:
+    """Return who waived what, why and until when; one that has expired counts for nothing and says so."""
+    live = [(d.rule.id, words.waived(d)) for d in record.decisions if d.waiver]
+    ids = {d.rule.id for d in record.decisions if d.waiver}
+    expired = [
+        (
+            w.rule,
+            f"The waiver of {numbers.name(w.who)} ended on {numbers.date(w.until)} and counts for nothing.",
+        )
+        for w in record.policy.waivers
+        if w.rule not in ids
+    ]
+    return [f"{numbers.name(id_, 40)}: {text}" for id_, text in dict.fromkeys([*live, *expired])]
 
 
 def to_do(record: Record) -> list[Step]:
@@ -131,30 +142,33 @@ def to_do(record: Record) -> list[Step]:
     crashed = [r for r in record.results if r.status == "error"]
     steps = []
     if of["FAIL"]:
-        steps.append(Step("Hold the release.", _holds(of["FAIL"]), "findings"))
-        steps.append(Step("Mend the model, then audit again.", _mends(of["FAIL"][0]), "requirements"))
+        steps.append(Step("Hold the release.", _holds(of["FAIL"])))
+        steps.append(Step("Mend the model, then audit again.", _mends(of["FAIL"][0])))
     if crashed:
-        steps.append(
-            Step("Mend the crashed checks:", f"{', '.join(r.check for r in crashed)}.", "not-measured")
-        )
+        steps.append(Step("Mend the crashed checks:", f"{', '.join(r.check for r in crashed)}."))
     if of["NOT-ESTIMABLE"]:
         first = of["NOT-ESTIMABLE"][0]
-        steps.append(Step("Make it measurable:", f"{words.title(first)}. {words.reason(first)}.", "findings"))
-    if of["INCONCLUSIVE"]:
-        steps.append(_collect(of["INCONCLUSIVE"], record.policy.power))
+        steps.append(Step("Make it measurable:", f"{words.title(first)}. {_capital(words.reason(first))}."))
     if record.quick:
         steps.append(Step("Run the audit in full.", QUICK))
+    if of["INCONCLUSIVE"] and not record.quick:
+        steps.append(_collect(of["INCONCLUSIVE"], record.policy.power))
     if not judged:
-        steps.append(
-            Step("Add a blocking rule to the policy.", "Without one nothing can be judged.", "requirements")
-        )
+        steps.append(Step("Add a blocking rule to the policy.", "Without one nothing can be judged."))
     if record.verdict == "PASS":
         steps.append(
             Step("Release under this policy only.", "A change of model, data or policy needs a new audit.")
         )
-    steps = steps[:3]
-    steps.append(Step("Decide on what was not measured:", "", "not-measured"))
-    return steps
+    points = sum(len(texts) for _, texts in unmeasured(record))
+    last = Step(
+        "Decide on what was not measured.", f"{numbers.plural(points, 'point')} listed.", "not-measured"
+    )
+    return [*steps[:3], last]
+
+
+def _capital(text: str) -> str:
+    """Return text with its first letter raised."""
+    return text[:1].upper() + text[1:]
 
 
 def _holds(failing: list[Decision]) -> str:
@@ -184,7 +198,7 @@ def _collect(open_: list[Decision], power: float) -> Step:
             "Measure more closely:", f"{words.title(open_[0])}. {words.undecided(open_[0])}", "findings"
         )
     most = max(known, key=lambda d: d.rows_needed or 0)
-    return Step("Collect rows.", f"{words.title(most)}: {words.needed(most, power)}", "findings")
+    return Step("Collect rows.", f"{words.title(most)}: {words.needed(most, power)}")
 
 
 def area_of(record: Record, decision: Decision) -> str:
@@ -210,22 +224,34 @@ def area_sentence(first: Decision) -> str:
     if case.estimate is None or case.estimate.value is None:
         return f"{words.stated(first)}."
     value, _ = numbers.shown(case.estimate, first.rule.limit)
-    tail = "; the data can’t tell" if first.verdict == "INCONCLUSIVE" else ""
-    return f"{phrases.claim(case, value)}{tail}."
+    open_ = first.verdict == "INCONCLUSIVE" and words.crosses(first) and not words.keeps(first)
+    return f"{phrases.claim(case, value)}{'; the data can’t tell' if open_ else ''}."
 
 
-def unmeasured(record: Record) -> list[tuple[str, str]]:
-    """Return what was not measured, as (what, why): lost checks, gaps, areas without a check."""
-    rows = [(_headed(r), why_not(r)) for r in record.results if r.status != "ok"]
+def unmeasured(record: Record) -> list[tuple[str, list[str]]]:
+    """Return what was not measured, as (what, reasons): lost checks, areas without a check, each check's gaps."""
+    rows: dict[str, list[str]] = {}
     for result in record.results:
-        rows += [(_headed(result), words.ended(text)) for text in result.findings.not_measured]
+        if result.status != "ok":
+            rows.setdefault(headed(result), []).append(why_not(result))
+    for text in record.not_measured:
+        rows.setdefault(_area_named(text), []).append(words.ended(text))
     have = {r.area for r in record.results}
-    rows += [(AREAS[area], "No check of this area was configured.") for area in EXPECTED if area not in have]
-    rows += [("This audit", words.ended(text)) for text in record.not_measured]
-    return rows
+    for area in EXPECTED:
+        if area not in have and AREAS[area] not in rows:
+            rows[AREAS[area]] = ["No check of this area was configured."]
+    for result in record.results:
+        for text in result.findings.not_measured:
+            rows.setdefault(headed(result), []).append(words.ended(text))
+    return list(rows.items())
 
 
-def _headed(result: CheckResult) -> str:
+def _area_named(text: str) -> str:
+    """Return the area that a sentence begins with, else 'This audit'."""
+    return next((label for label in AREAS.values() if text.startswith(label)), "This audit")
+
+
+def headed(result: CheckResult) -> str:
     """Return a check's title with its name."""
     return f"{numbers.name(result.title, 80)} ({numbers.name(result.check)})"
 

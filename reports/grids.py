@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from audit.evidence import Decision, Scalar, Table, Verdict
 from reports import numbers
 
 MOST_ROWS = 400
+MOST_OPEN = 25
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,18 @@ def headline(table: Table) -> str:
     return numbers.name(table.title, 160).rstrip(".")
 
 
+def titled(table: Table) -> str:
+    """Return a table's title as a sentence."""
+    text = headline(table)
+    return text if text.endswith(("?", "!")) else text + "."
+
+
 def plain(table: Table, rows: list[Row], context: Context) -> list[Block]:
-    """Return a table as it is."""
-    return [Block("Table", headline(table), _more(table, table.note), as_grid(table))]
+    """Return a table as it is; a long one is folded."""
+    grid, caption = as_grid(table), _more(table, table.note)
+    if len(rows) > MOST_OPEN:
+        return [Block("Table", titled(table), caption, folded=grid)]
+    return [Block("Table", titled(table), caption, grid)]
 
 
 def _more(table: Table, *parts: str) -> str:
@@ -126,13 +137,27 @@ def _more(table: Table, *parts: str) -> str:
 
 
 def as_grid(table: Table) -> Grid:
-    """Return a table's numbers, each formatted by its column."""
-    heads = tuple(head(c.label, "" if c.kind == "text" else "num") for c in table.columns)
-    lines = tuple(
-        Line(tuple(_cell(x, c.kind) for x, c in zip(row, table.columns, strict=True)))
-        for row in table.rows[:MOST_ROWS]
-    )
+    """Return a table's numbers, each formatted by its column; a value and its bounds become one cell."""
+    columns = [c for i, c in enumerate(table.columns) if not _is_bound(table, i)]
+    heads = tuple(head(c.label, "" if c.kind == "text" else "num") for c in columns)
+    lines = tuple(Line(tuple(_cells(table, row))) for row in table.rows[:MOST_ROWS])
     return Grid(heads, lines)
+
+
+def _is_bound(table: Table, i: int) -> bool:
+    """Tell whether a column is the lower or upper bound of the number before it."""
+    names = [c.name for c in table.columns]
+    low = names[i].endswith("low") and names[i + 1 : i + 2] == [names[i][:-3] + "high"]
+    return i > 0 and (low or (names[i].endswith("high") and names[i - 1] == names[i][:-4] + "low"))
+
+
+def _cells(table: Table, row: tuple[Scalar, ...]) -> Iterator[Cell]:
+    """Yield a row's cells, bounds joined to their number."""
+    for i, (x, column) in enumerate(zip(row, table.columns, strict=True)):
+        if _is_bound(table, i):
+            continue
+        bounded = i + 2 < len(row) and _is_bound(table, i + 1) and _is_bound(table, i + 2)
+        yield value_cell(x, row[i + 1], row[i + 2]) if bounded else _cell(x, column.kind)
 
 
 def _cell(x: Scalar, kind: str) -> Cell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.evidence import Table
 from reports import charts, numbers, phrases
 from reports.grids import (
+    MOST_OPEN,
     MOST_ROWS,
     Block,
     Cell,
@@ -51,7 +52,7 @@ def _drawn_groups(table: Table, rows: list[Row], metric: str, context: Context) 
 
 def _how_to_read(table: Table, lines_at: dict[str, float]) -> str:
     """Return how a group's row is read."""
-    text = "The count over the rows that form the rate’s denominator, with its 95 % interval."
+    text = "The count over the rows that form the rate’s denominator, with its 95\u00a0% interval."
     if lines_at:
         shown = ", ".join(f"{numbers.name(a, 40)} {numbers.number(v)}" for a, v in lines_at.items())
         text += (
@@ -123,9 +124,7 @@ def _other_rates(table: Table, rows: list[Row], metrics: list[str]) -> Block:
                 line += [Cell(numbers.count(real(r.get("n"))), css="num")]
             lines.append(Line(tuple(line)))
     caption = "The column “of” is the rate’s denominator; where it is 0 the rate does not exist."
-    return Block(
-        "Table",
-        "Every rate stands with its own denominator.",
-        caption_of(caption),
-        Grid(tuple(heads), tuple(lines)),
-    )
+    title, grid = "Every rate stands with its own denominator.", Grid(tuple(heads), tuple(lines))
+    if len(lines) > MOST_OPEN:
+        return Block("Table", title, caption, folded=grid)
+    return Block("Table", title, caption, grid)

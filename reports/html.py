@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.evidence import Record
-from reports import charts, front, numbers, page, words
+from reports import cards, charts, front, numbers, page, words
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,8 +32,8 @@ def render(record: Record) -> bytes:
             front=front,
             numbers=numbers,
             sections=found,
-            cards=page.cards(record),
-            beside=page.beside(record),
+            cards=cards.cards(record),
+            beside=cards.beside(record),
             when=record.volatile.judged or record.volatile.finished,
             left_out=_left_out(found),
             readers=page.READERS,

@@ -20,12 +20,12 @@ _EXPECTED = (
 )
 
 
-def system(record: Record) -> list[tuple[str, str]]:
+def system(record: Record) -> list[tuple[str, list[str]]]:
     """Return the declared system, then the model and the data as found, as (term, text)."""
     declared = record.facts.system
     keys = [*_EXPECTED, *(key for key in declared if key not in _EXPECTED)]
     rows = [(_term(key), numbers.visible(declared.get(key, "")).strip() or NOT_PROVIDED) for key in keys]
-    return rows + _model(record) + _data(record)
+    return [(term, [text]) for term, text in rows + _model(record) + _data(record)]
 
 
 def _term(key: str) -> str:

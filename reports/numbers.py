@@ -92,9 +92,9 @@ def asked(rule: Rule) -> str:
 
 
 def percent(x: float, digits: int = 1) -> str:
-    """Return a share as a percentage without needless zeros: '95 %', '2.5 %'."""
+    """Return a share as a percentage without needless zeros: '95 %' (the blank doesn't break)."""
     text = f"{100 * abs(x):.{digits}f}"
-    return (MINUS if x < 0 else "") + (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
+    return (MINUS if x < 0 else "") + (text.rstrip("0").rstrip(".") if "." in text else text) + "\u00a0%"
 
 
 def p_value(p: float) -> str:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from audit.evidence import Decision, Estimate, GroupRates, Measurement
 from reports import numbers
 
-_SINGULAR = {
+_RATES = {
     "selection_rate": "selection rate",
-    "true_positive_rate": "true-positive rate",
-    "false_positive_rate": "false-positive rate",
+    "true_positive_rate": "true positive rate",
+    "false_positive_rate": "false positive rate",
+    "positive_predictive_value": "positive predictive value",
+    "false_omission_rate": "false omission rate",
     "accuracy": "accuracy",
 }
-_NORMS = {"inf": "L∞", "linf": "L∞", "l∞": "L∞", "2": "L2", "l2": "L2", "1": "L1", "l1": "L1"}
+_NORMS = {"inf": "L-infinity", "linf": "L-infinity", "2": "L2", "l2": "L2", "1": "L1", "l1": "L1"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def extremes(case: Case) -> Extremes | None:
 def group(case: Case, name: str) -> str:
     """Return a group as the data name it: 'sex = Female'."""
     attribute = case.where.get("attribute")
-    return f"{numbers.name(attribute, 40)} = {numbers.name(name)}" if attribute else numbers.name(name)
+    return (
+        f"{numbers.name(attribute, 30)} = {numbers.name(name, 40)}" if attribute else numbers.name(name, 40)
+    )
 
 
 def places(where: dict[str, str | float | int]) -> str:
@@ -106,12 +110,12 @@ def radius(eps: str | float | int) -> str:
 
 
 def norm(value: str | float | int) -> str:
-    """Return a norm's name: L∞, L2."""
+    """Return a norm's name: L-infinity, L2."""
     return _NORMS.get(str(value).lower(), numbers.name(value))
 
 
 def claim(case: Case, value: str) -> str:
-    """Return who or what has this value, the value last: 'The share of ... is 0.854'."""
+    """Return who or what has this value, without interval: 'The model classifies 0.854 of ...'."""
     phrase = _PHRASES.get((case.check, case.name))
     text = phrase(case, value) if phrase else None
     return text or f"{titled(case)} is {value}" + (f" {numbers.name(case.unit, 20)}" if case.unit else "")
@@ -125,10 +129,14 @@ def titled(case: Case) -> str:
 
 def _unnamed(case: Case) -> str:
     """Return the places that the label does not already mention."""
-    rest = {
-        k: v for k, v in case.where.items() if str(v) not in case.label and _place(k, v) not in case.label
-    }
+    rest = {k: v for k, v in case.where.items() if not _mentions(case.label, k, v)}
     return f" ({places(rest)})" if rest else ""
+
+
+def _mentions(label: str, key: str, value: str | float | int) -> bool:
+    """Tell whether a label names a place already."""
+    ways = {str(value), _place(key, value), radius(value) if key == "eps" else str(value)}
+    return any(way in label for way in ways)
 
 
 Phrase = Callable[[Case, str], str | None]
@@ -139,7 +147,8 @@ def _selection_ratio(case: Case, value: str) -> str | None:
     who = extremes(case)
     if who is None:
         return None
-    return f"{group(case, who.low)} is selected {value} times as often as {group(case, who.high)}"
+    low, high = group(case, who.low), group(case, who.high)
+    return f"Rows with {low} are selected {value} times as often as rows with {high}"
 
 
 def _difference(rate: str) -> Phrase:
@@ -150,8 +159,7 @@ def _difference(rate: str) -> Phrase:
         if who is None:
             return None
         return (
-            f"The {_SINGULAR[rate]} of {group(case, who.high)} exceeds that of {group(case, who.low)} "
-            f"by {value}"
+            f"The {_RATES[rate]} of {group(case, who.high)} exceeds that of {group(case, who.low)} by {value}"
         )
 
     return phrase
@@ -163,7 +171,7 @@ def _of_group(rate: str) -> Phrase:
     def phrase(case: Case, value: str) -> str | None:
         if "group" not in case.where:
             return None
-        return f"The {_SINGULAR[rate]} of {group(case, str(case.where['group']))} is {value}"
+        return f"The {_RATES[rate]} of {group(case, str(case.where['group']))} is {value}"
 
     return phrase
 
@@ -176,7 +184,7 @@ def _accuracy_minimum(case: Case, value: str) -> str | None:
 
 def _accuracy(case: Case, value: str) -> str:
     """Phrase overall accuracy."""
-    return f"The share of test rows classified correctly is {value}"
+    return f"The model classifies {value} of the test rows correctly"
 
 
 def _of_class(measure: str) -> Phrase:
@@ -193,7 +201,7 @@ def _of_class(measure: str) -> Phrase:
 
 
 def _attack(case: Case) -> str:
-    """Return 'FGSM within L∞ ε = 0.1', as far as the record says."""
+    """Return 'FGSM within L-infinity ε = 0.1', as far as the record says."""
     name = {"fgsm": "FGSM", "pgd": "PGD"}.get(case.check.rpartition(".")[2], case.check)
     size = " ".join(
         part
@@ -208,12 +216,12 @@ def _attack(case: Case) -> str:
 
 def _robust_accuracy(case: Case, value: str) -> str:
     """Phrase what an attack leaves."""
-    return f"Against {_attack(case)}, the share of rows that stay correct is {value}"
+    return f"Against {_attack(case)}, {value} of the rows stay correct"
 
 
 def _attack_success(case: Case, value: str) -> str:
     """Phrase the share of correct rows that an attack flips."""
-    return f"The share of correct rows that {_attack(case)} flips is {value}"
+    return f"{_attack(case)} flips {value} of the rows that were correct"
 
 
 def _importance(case: Case, value: str) -> str | None:
@@ -224,15 +232,16 @@ def _importance(case: Case, value: str) -> str | None:
 
 
 def _reliance(case: Case, value: str) -> str | None:
-    """Phrase the reliance on an attribute."""
+    """Phrase the share of the attribution that an attribute's own column carries."""
     if "attribute" not in case.where:
         return None
-    return f"The model’s reliance on {numbers.name(case.where['attribute'])} is {value}"
+    return f"The attribute {numbers.name(case.where['attribute'])} itself carries {value} of all attribution"
 
 
 def _calibration_error(case: Case, value: str) -> str:
-    """Phrase the calibration error."""
-    return f"The calibration error, stated against observed frequencies, is {value}"
+    """Phrase the calibration error, of everyone or of a group."""
+    of = f" for {group(case, str(case.where['group']))}" if "group" in case.where else ""
+    return f"Stated probabilities{of} lie {value} from observed frequencies"
 
 
 _PHRASES: dict[tuple[str, str], Phrase] = {
@@ -245,8 +254,8 @@ _PHRASES: dict[tuple[str, str], Phrase] = {
     ("robustness.pgd", "attack_success"): _attack_success,
     ("fairness.groups", "impact_ratio"): _selection_ratio,
     ("fairness.groups", "accuracy_minimum"): _accuracy_minimum,
-    **{("fairness.groups", f"{rate}_difference"): _difference(rate) for rate in _SINGULAR},
-    **{("fairness.groups", rate): _of_group(rate) for rate in _SINGULAR},
+    **{("fairness.groups", f"{rate}_difference"): _difference(rate) for rate in _RATES},
+    **{("fairness.groups", rate): _of_group(rate) for rate in _RATES},
     ("explanation.shapley", "importance"): _importance,
     ("explanation.shapley", "reliance"): _reliance,
     ("calibration.reliability", "calibration_error"): _calibration_error,

@@ -38,17 +38,17 @@ def curve(table: Table, rows: list[Row], context: Context) -> list[Block]:
     if not series:
         return plain(table, rows, context)
     labels = {c.name: c.label for c in table.columns}
-    title = _fall(series, labels["x"])
+    title = _fall(headline(table), series, labels["x"])
     picture = curves.curves(
         series,
         x_title=numbers.name(labels["x"]),
         y_title=numbers.name(labels["value"]),
-        label=f"{headline(table)}. {title} The numbers are in the table below the figure.",
+        label=f"{title} The numbers are in the table below the figure.",
         marks=_marks(context, series),
         hollow=context.attacked,
     )
     read = "Hollow circles: what an attack leaves, an upper bound of the truth." if context.attacked else ""
-    caption = caption_of(f"{headline(table)}.", read, "Band: 95 % intervals.", table.note)
+    caption = caption_of(read, "Band: 95\u00a0% intervals.", table.note)
     return [Block("Figure", title, caption, None, (picture,), as_grid(table))]
 
 
@@ -57,14 +57,14 @@ def _as_point(row: Row, x: str) -> curves.Point:
     return curves.Point(known_number(row[x]), known_number(row["value"]), real(row["low"]), real(row["high"]))
 
 
-def _fall(series: list[curves.Series], x: str) -> str:
+def _fall(what: str, series: list[curves.Series], x: str) -> str:
     """Return from where to where the lowest line runs."""
     s = min(series, key=lambda s: s.points[-1].value)
     a, b = s.points[0], s.points[-1]
-    who = f"{numbers.name(s.name, 40)}: " if len(series) > 1 else ""
+    who = f", {numbers.name(s.name, 40)}" if len(series) > 1 else ""
     x = numbers.name(x, 30)
     return (
-        f"{who}{numbers.number(a.value)} at {x} {phrases.radius(a.x)}, "
+        f"{what}{who}: {numbers.number(a.value)} at {x} {phrases.radius(a.x)}, "
         f"{numbers.number(b.value)} at {x} {phrases.radius(b.x)}."
     )
 
@@ -99,11 +99,9 @@ def loss(table: Table, rows: list[Row], context: Context) -> list[Block]:
         x_title="epoch",
         y_title="loss",
         dots=False,
-        label=f"Loss by epoch. {title} The numbers are in the table below the figure.",
+        label=f"{title} The numbers are in the table below the figure.",
     )
-    return [
-        Block("Figure", title, caption_of("Loss by epoch.", table.note), None, (picture,), as_grid(table))
-    ]
+    return [Block("Figure", title, caption_of(table.note), None, (picture,), as_grid(table))]
 
 
 def _loss_said(series: list[curves.Series]) -> str:
@@ -111,7 +109,8 @@ def _loss_said(series: list[curves.Series]) -> str:
     ends = ", ".join(f"{s.name} {numbers.number(s.points[-1].value)}" for s in series)
     last = series[-1]
     best = min(last.points, key=lambda p: p.value)
-    return f"After {numbers.plural(last.points[-1].x, 'epoch')}: {ends}; {last.name} was lowest at epoch {best.x:g}."
+    epochs = numbers.plural(last.points[-1].x, "epoch")
+    return f"Loss after {epochs}: {ends}; {last.name} was lowest at epoch {best.x:g}."
 
 
 def reliability(table: Table, rows: list[Row], context: Context) -> list[Block]:
@@ -134,7 +133,7 @@ def reliability(table: Table, rows: list[Row], context: Context) -> list[Block]:
         curves.histogram(bars, label=f"Rows in each of {len(bars)} bins of stated probability."),
     )
     total = numbers.plural(sum(n for *_, n in bars), "row")
-    read = f"{headline(table)}. {total}, 95 % intervals; on the diagonal, stated and observed agree."
+    read = f"{headline(table)}. {total}, 95\u00a0% intervals; on the diagonal, stated and observed agree."
     return [Block("Figure", title, caption_of(read, table.note), None, pictures, as_grid(table))]
 
 
@@ -172,7 +171,7 @@ def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:
     title = f"{numbers.name(first['feature'])} weighs most: {value} {interval}."
     rest = len(known) - len(top)
     more = f"The {MOST_FEATURES} largest of {numbers.count(len(known))}." if rest else ""
-    caption = caption_of(f"{headline(table)}.", "With 95 % intervals.", more, table.note)
+    caption = caption_of(f"{headline(table)}.", "With 95\u00a0% intervals.", more, table.note)
     grid = Grid(heads, lines, "imp stack", ("nm", "v", ""))
     return [Block("Figure", title, caption, grid, folded=as_grid(table) if rest else None)]
 

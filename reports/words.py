@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audit.evidence import WORST_FIRST, Decision, Rate, Record, Verdict
+from audit.evidence import WORST_FIRST, Decision, Rate, Record, Rule, Verdict
 from reports import numbers, phrases
+
+ATTACKS = "This holds against these attacks with this budget."
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ def stated(decision: Decision, *, spoken: bool = False) -> str:
 
 
 def reason(decision: Decision) -> str:
-    """Return why a decision has no estimate."""
-    estimate = decision.estimate
-    text = decision.reason or (estimate.reason if estimate else "") or "the record gives no reason"
-    return numbers.visible(text).rstrip(". ")
+    """Return why a decision has no estimate, without a full stop."""
+    told = decision.estimate.reason if decision.estimate else ""
+    text = told or decision.reason.rpartition("cannot be judged: ")[2] or "the record gives no reason"
+    return numbers.visible(" ".join(text.split())).rstrip(". ")
 
 
 def sentence(decision: Decision) -> str:
@@ -86,26 +88,39 @@ def people(decision: Decision) -> str:
         top = who.k_high / who.n_high
         floor = top * rule.limit if rule.name == "impact_ratio" else top - rule.limit
         group = phrases.group(phrases.of_decision(decision), who.low)
-        return _now_and_then(who.k_low, who.n_low, floor, f"rows of {group} are selected")
+        return _now_and_then(who.k_low, who.n_low, floor, f"rows with {group} are selected")
     if isinstance(estimate.statistic, Rate) and rule.at_least is not None:
-        return _now_and_then(estimate.statistic.k, estimate.statistic.n, rule.limit, "rows count")
+        k, n = estimate.statistic.k, estimate.statistic.n
+        asked = _needed_hits(k, n, rule.limit)
+        return (
+            f"That is {numbers.count(k)} of {numbers.count(n)} rows; the limit asks for {asked}."
+            if asked
+            else ""
+        )
     return ""
 
 
 def _now_and_then(k: float, n: float, floor: float, are: str) -> str:
     """Return 'k of n rows ...; at the limit it would be m.' where the counts are whole rows."""
-    needed = math.ceil(floor * n - 1e-9)
-    if not (float(k).is_integer() and float(n).is_integer()) or needed <= k:
-        return ""
+    asked = _needed_hits(k, n, floor)
     return (
-        f"{numbers.count(k)} of {numbers.count(n)} {are}; at the limit it would be {numbers.count(needed)}."
+        f"{numbers.count(k)} of {numbers.count(n)} {are}; at the limit it would be {asked}." if asked else ""
     )
+
+
+def _needed_hits(k: float, n: float, floor: float) -> str:
+    """Return how many hits a rate of `floor` is, where counts are whole rows and there are fewer now."""
+    needed = math.ceil(floor * n - 1e-9)
+    whole = float(k).is_integer() and float(n).is_integer()
+    return numbers.count(needed) if whole and needed > k else ""
 
 
 def follows(decision: Decision, power: float) -> str:
     """Return what decides a finding and what rests on it."""
     rule = decision.rule
-    parts = [f"{numbers.name(rule.id, 40)}, {rule.severity}.", decided(decision, power)]
+    parts = [f"{numbers.name(rule.id, 40)}, {rule.severity}."]
+    if decision.estimate is not None and decision.estimate.value is not None:
+        parts.append(decided(decision, power))
     parts.append(f"Why this limit: {ended(rule.because)} Source: {ended(rule.source)}")
     if decision.excluded_groups:
         parts.append(
@@ -113,50 +128,80 @@ def follows(decision: Decision, power: float) -> str:
         )
     if rule.controls:
         parts.append(f"It is evidence for {', '.join(numbers.name(c) for c in rule.controls)}.")
-    if decision.waiver:
-        parts.append(waived(decision))
+    parts.append(waived(decision))
     return " ".join(part for part in parts if part)
 
 
-def decided(decision: Decision, power: float = 0.8) -> str:
-    """Return the sentence on how the interval stands to the limit."""
+def decided(decision: Decision, power: float) -> str:
+    """Return the sentence on how the interval stands to the limit, and what would decide."""
     estimate, rule = decision.estimate, decision.rule
-    if estimate is None or estimate.value is None:
-        return ""
-    rows = f"{numbers.plural(estimate.n, 'row')} now"
+    if decision.verdict == "NOT-ESTIMABLE" or estimate is None or estimate.value is None:
+        return f"Not judged: {reason(decision)}."
     if decision.verdict == "INCONCLUSIVE":
-        return f"{undecided(decision)} {rows}; {needed(decision, power)}"
-    if decision.verdict == "NOT-ESTIMABLE":
-        return f"It is not judged: {reason(decision)}."
+        return f"{undecided(decision)} {needed(decision, power)}".strip()
     if decision.bound is None or decision.bound_level is None:
         return ended(decision.reason)
     digits = numbers.digits_apart((decision.bound,), rule.limit)
-    kept = decision.bound >= rule.limit if rule.at_least is not None else decision.bound <= rule.limit
-    side = "inside" if kept else "beyond"
-    return (
+    text = (
         f"Its {numbers.percent(decision.bound_level, 2)} bound, {numbers.number(decision.bound, digits)}, "
-        f"lies {side} the limit."
+        f"lies {'inside' if kept(rule, decision.bound) else 'beyond'} the limit."
     )
+    return f"{text} {ATTACKS}" if decision.verdict == "PASS" and _of_attack(decision) else text
+
+
+def kept(rule: Rule, bound: float) -> bool:
+    """Tell whether a number keeps a rule's limit."""
+    return bound >= rule.limit if rule.at_least is not None else bound <= rule.limit
+
+
+def _of_attack(decision: Decision) -> bool:
+    """Tell whether the truth may be worse than the number: what an attack found is only a bound."""
+    side = decision.estimate.side if decision.estimate else "two-sided"
+    return side == ("at most" if decision.rule.at_least is not None else "at least")
 
 
 def undecided(decision: Decision) -> str:
     """Return why an estimate did not decide."""
-    estimate, limit = decision.estimate, decision.rule.limit
-    assert estimate is not None
-    low = estimate.low if estimate.low is not None else -math.inf
-    high = estimate.high if estimate.high is not None else math.inf
-    if decision.reason:
-        return ended(decision.reason)
-    if low <= limit <= high:
+    estimate, rule = decision.estimate, decision.rule
+    if estimate is None or estimate.value is None:
+        return f"{stated(decision)}."
+    if keeps(decision):
+        return "It keeps the limit, but a quick run cannot PASS."
+    one_sided = estimate.side == ("at least" if rule.at_least is not None else "at most")
+    if one_sided and not kept(rule, estimate.value):
+        return f"The truth is {estimate.side} this number, so it may keep the limit."
+    if crosses(decision):
         return "The interval crosses the limit."
-    return "The interval, adjusted for all rules judged together, crosses the limit."
+    return "The interval lies beyond the limit, but not once it is adjusted for all blocking requirements."
+
+
+def keeps(decision: Decision) -> bool:
+    """Tell whether value and bound both keep the limit."""
+    value, bound = decision.estimate.value if decision.estimate else None, decision.bound
+    return (
+        value is not None and bound is not None and kept(decision.rule, value) and kept(decision.rule, bound)
+    )
+
+
+def crosses(decision: Decision) -> bool:
+    """Tell whether the 95 % interval holds the limit."""
+    e, limit = decision.estimate, decision.rule.limit
+    if e is None or e.value is None:
+        return False
+    return (e.low is None or e.low <= limit) and (e.high is None or limit <= e.high)
 
 
 def needed(decision: Decision, power: float) -> str:
-    """Return how many rows would decide."""
-    if decision.rows_needed is None:
-        return "no number of rows decides it while the value stays where it is."
-    return f"about {numbers.plural(decision.rows_needed, 'row')} would decide it with power {power:g}."
+    """Return how many rows there are and how many more would decide, where rows can."""
+    estimate = decision.estimate
+    if decision.rows_needed is None or estimate is None:
+        crosses = undecided(decision).startswith("The interval")
+        return "So near the limit, no realistic number of rows would decide." if crosses else ""
+    more = numbers.count(max(decision.rows_needed - estimate.n, 0))
+    return (
+        f"{numbers.plural(estimate.n, 'row')} now; about {more} more would decide it with power {power:g}, "
+        "were the truth as estimated."
+    )
 
 
 def waived(decision: Decision) -> str:

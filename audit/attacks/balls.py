@@ -63,9 +63,11 @@ class Ball:
         shape, dtype = self.x.shape[1:], self.x.dtype
         if self.norm == "linf":
             v = jax.vmap(lambda key: jax.random.uniform(key, shape, dtype, -1.0, 1.0))(keys)
-        else:
-            v = jax.vmap(lambda key: jax.random.ball(key, self.x[0].size, dtype=dtype))(keys)
-        return self.project(self.eps * v.reshape(self.x.shape))
+            return self.project(self.eps * v)
+        v = jax.vmap(lambda key: jax.random.normal(key, shape, dtype))(keys)
+        radius = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 1), (), dtype))(keys)
+        radius = radius.reshape(self.eps.shape) ** (1 / self.x[0].size)
+        return self.project(self.eps * radius * v / size(v, "l2"))
 
     def _fill(self, v: Array) -> Array:
         """Return clip(t v, lower, upper) with the largest t that keeps the L2 norm within eps.

@@ -30,10 +30,10 @@ def shap_values(
     """Return shap's values of f(rows[r, d]) -> [r, outputs] at x[n, d] against the background[b, d].
 
     exact: shap's ExactExplainer over all 2**d coalitions, else its PermutationExplainer. Both fill missing
-    columns from every row of the background.
+    columns from every row of the background. The first call of a process spends some seconds compiling
+    shap's own helpers.
     """
     import shap  # seconds to import, so only here
-    from shap.maskers import Independent
 
     evaluations = 0
 
@@ -42,11 +42,14 @@ def shap_values(
         evaluations += len(rows)
         return f(np.asarray(rows))
 
-    masker, d = Independent(background, max_samples=len(background)), x.shape[1]
+    def fill(mask: np.ndarray, row: np.ndarray) -> np.ndarray:
+        return np.where(mask, row, background)
+
+    d = x.shape[1]
     if exact:
-        explainer, most = shap.ExactExplainer(counted, masker), 2**d + 1
+        explainer, most = shap.ExactExplainer(counted, fill), 2**d + 1
     else:
-        explainer, most = shap.PermutationExplainer(counted, masker, seed=seed), PAIRS * (2 * d + 1)
+        explainer, most = shap.PermutationExplainer(counted, fill, seed=seed), PAIRS * (2 * d + 1)
     found: shap.Explanation = explainer(x, max_evals=most, silent=True)  # pyright: ignore
     values = np.asarray(found.values, np.float64).reshape(*x.shape, -1)
     return Peer(values, type(explainer).__name__, evaluations)

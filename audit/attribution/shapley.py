@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 import jax
@@ -142,6 +142,7 @@ def _margins(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[
     return lambda params, rows: margin(apply(params, rows[0]))
 
 
+@jax.jit
 def _mix(member: Any, groups: Any, x: Any, z: Any) -> Any:
     """Return x[c, ...] where member[c, s, players] holds an input's owner, z[c or 1, s or 1, ...] elsewhere."""
     mask = member[:, :, groups]
@@ -220,26 +221,41 @@ def _round(game: _Game, key: Any, draw: int, block: np.ndarray) -> tuple[np.ndar
 def _pairs(apply: Callable[..., Any], margin: Callable[..., Any], players: int) -> Callable[..., Any]:
     """Return f(shared, (example, background row)) -> mean of two antithetic pairs, variance of that mean."""
 
-    def ranks(key: Any, i: Any, j: Any, draw: Any) -> Any:
-        for number in (i, j, draw):
-            key = jax.random.fold_in(key, number)
-        rank = jnp.argsort(jax.random.bits(key, (2, players)))
-        return jnp.stack([rank[0], players - 1 - rank[0], rank[1], players - 1 - rank[1]])
-
     def f(shared: Any, rows: Any) -> tuple[Any, Any]:
         (params, x, background, groups), full, empty, key, draw = shared
         i, j = rows
         x, z = jnp.asarray(x)[i], jnp.asarray(background)[j]
-        rank = jax.vmap(ranks, in_axes=(None, 0, 0, None))(key, i, j, draw)  # [rows, 4, players]
+        rank = _ranks(key, i, j, draw, players)
         member = rank[:, :, None] < jnp.arange(1, players)[None, None, :, None]
         mixed = _mix(member.reshape(len(i), -1, players), groups, x, z[:, None])
         inner = margin(apply(params, mixed)).reshape(len(i), 4, players - 1, -1)
-        ends = [
-            jnp.repeat(jnp.asarray(e, inner.dtype)[:, None, None], 4, axis=1) for e in (empty[j], full[i])
-        ]
-        steps = jnp.diff(jnp.concatenate([ends[0], inner, ends[1]], axis=2), axis=2)
-        phi = jnp.take_along_axis(steps, rank[..., None], axis=2)
-        first, second = phi[:, :2].mean(axis=1), phi[:, 2:].mean(axis=1)
-        return (first + second) / 2, ((first - second) / 2) ** 2
+        return _two_pairs(empty[j], inner, full[i], rank)
 
     return f
+
+
+@partial(jax.jit, static_argnums=4)
+def _ranks(key: Any, i: Any, j: Any, draw: Any, players: int) -> Any:
+    """Return ranks[rows, 4, players]: two random permutations of the players, each followed by its reverse."""
+
+    def of_row(i: Any, j: Any) -> Any:
+        bits = jax.random.bits(_fold(key, i, j, draw), (2, players))
+        first, second = jnp.argsort(bits)
+        return jnp.stack([first, players - 1 - first, second, players - 1 - second])
+
+    return jax.vmap(of_row)(i, j)
+
+
+def _fold(key: Any, *numbers: Any) -> Any:
+    """Return the key of these numbers."""
+    return reduce(jax.random.fold_in, numbers, key)
+
+
+@jax.jit
+def _two_pairs(empty: Any, inner: Any, full: Any, rank: Any) -> tuple[Any, Any]:
+    """Return the mean[rows, players, outputs] of two antithetic pairs' contributions, and its variance."""
+    start, stop = (jnp.repeat(end[:, None, None], 4, axis=1) for end in (empty, full))
+    steps = jnp.diff(jnp.concatenate([start, inner, stop], axis=2), axis=2)
+    phi = jnp.take_along_axis(steps, rank[..., None], axis=2)
+    first, second = phi[:, :2].mean(axis=1), phi[:, 2:].mean(axis=1)
+    return (first + second) / 2, ((first - second) / 2) ** 2

@@ -33,7 +33,7 @@ MEASURES = (
         "auc",
         "higher",
         "Chance that a row of the class gets a higher probability of it than a row of another class does.",
-        "DeLong on the logit scale",
+        "exact binomial at DeLong's effective number of pairs",
     ),
     Measure("macro_auc", "higher", "Mean over the classes of one-vs-rest AUC.", NONE),
     Measure("log_loss", "lower", "Mean of minus the log of the true class's probability, in nats.", SKEWED),
@@ -46,7 +46,12 @@ MEASURES = (
     ),
     Measure("mean_squared_error", "lower", "Mean squared distance of prediction and target.", SKEWED),
     Measure("root_mean_squared_error", "lower", "Root of the mean squared error: judge that one.", NONE),
-    Measure("r2", "higher", "1 minus the squared error over that of the test mean (R squared).", NONE),
+    Measure(
+        "r2",
+        "higher",
+        "R squared: 1 minus the squared error over that of guessing the test rows' mean.",
+        NONE,
+    ),
 )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
 from audit import stats
+from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.metrics import calibration
 from audit.registry import Context, Measure, Options, check
 from audit.subject import JUDGED, Subject
+
+ROUNDING = 1e-5  # how far single precision may push a probability beyond 0 or 1
 
 
 class ReliabilityOptions(Options):
@@ -59,6 +63,18 @@ class _Claims:
             "mean over rows",
         ),
         Measure(
+            "group_calibration_error",
+            "lower",
+            "Calibration error of one group; with fewer rows than group_rows it is not estimated.",
+            "as calibration_error",
+        ),
+        Measure(
+            "group_confidence_gap",
+            "neither",
+            "Mean confidence minus the share that came true, in one group.",
+            "mean over rows",
+        ),
+        Measure(
             "brier",
             "lower",
             "Mean squared error of the probabilities: 0 to 1 for two classes, 0 to 2 summed over more.",
@@ -85,18 +101,35 @@ def reliability(subject: Subject, options: ReliabilityOptions, ctx: Context) -> 
     most probable class is right. The calibration error removes the bias that makes a fixed limit on ECE fail
     good models on small samples; ECE is shown beside it and not judged.
     """
-    claims = _claims(subject)
-    measurements = [*_overall(claims, subject, options, ctx), *_per_group(claims, subject, options)]
+    probabilities = _probabilities(subject)
+    claims = _claims(subject, probabilities)
+    squared = calibration.squared_error(probabilities, subject.data.test.y)
+    highest = 1.0 if probabilities.shape[1] == 2 else 2.0
+    brier = stats.mean(squared, cluster=claims.cluster, low=0.0, high=highest)
     return Findings(
-        measurements=tuple(measurements),
+        measurements=(
+            *_overall(claims, options, ctx),
+            Measurement(name="brier", label="Brier score", estimate=brier, better="lower"),
+            *_per_group(claims, subject, options),
+        ),
         tables=(_diagram(claims, options.bins),),
-        not_measured=_not_measured(subject, claims),
+        not_measured=_not_measured(subject, probabilities),
     )
 
 
-def _claims(subject: Subject) -> _Claims:
-    """Read confidence and correctness from the test probabilities."""
-    probabilities, test = subject.probabilities(), subject.data.test
+def _probabilities(subject: Subject) -> np.ndarray:
+    """Return the test rows' probabilities[n, classes], freed of rounding; DataError where they are none."""
+    probabilities = subject.probabilities(JUDGED)
+    inside = np.clip(probabilities, 0.0, 1.0)
+    if not np.allclose(inside, probabilities, rtol=0, atol=ROUNDING):
+        span = f"{probabilities.min():.3g} to {probabilities.max():.3g}"
+        raise DataError(f"probabilities of {span}", "0 to 1", "set the model's outputs to 'logits'")
+    return inside
+
+
+def _claims(subject: Subject, probabilities: np.ndarray) -> _Claims:
+    """Read confidence and correctness from the test rows' probabilities."""
+    test = subject.data.test
     if probabilities.shape[1] == 2:
         name = subject.data.classes[1] if len(subject.data.classes) == 2 else "class 1"
         return _Claims(probabilities[:, 1], test.y == 1, f"the probability of {name}", test.cluster)
@@ -104,14 +137,8 @@ def _claims(subject: Subject) -> _Claims:
     return _Claims(probabilities.max(axis=1), right, "the confidence in the predicted class", test.cluster)
 
 
-def _overall(
-    claims: _Claims, subject: Subject, options: ReliabilityOptions, ctx: Context
-) -> list[Measurement]:
-    """Measure all test rows."""
-    probabilities, y = subject.probabilities(JUDGED), subject.data.test.y
-    top = 1.0 if probabilities.shape[1] == 2 else 2.0
-    squared = calibration.squared_error(probabilities, y)
-    brier = stats.mean(squared, cluster=claims.cluster, low=0.0, high=top)
+def _overall(claims: _Claims, options: ReliabilityOptions, ctx: Context) -> list[Measurement]:
+    """Measure the claims on all test rows."""
     return [
         Measurement(
             name="calibration_error",
@@ -119,14 +146,13 @@ def _overall(
             estimate=_error(claims, options),
             better="lower",
         ),
-        _gap(claims, {}, ""),
-        Measurement(name="brier", label="Brier score", estimate=brier, better="lower"),
+        Measurement(
+            name="confidence_gap", label="Mean confidence minus share that came true", estimate=_gap(claims)
+        ),
         Measurement(
             name="ece_15",
             label=f"ECE (15 equal-width bins) of {claims.words}",
-            estimate=stats.descriptive(
-                calibration.ece(claims.confidence, claims.correct), len(y), "ECE, 15 equal-width bins"
-            ),
+            estimate=stats.expected_calibration_error(claims.confidence, claims.correct, bins=15),
             better="lower",
         ),
         Measurement(
@@ -137,61 +163,62 @@ def _overall(
     ]
 
 
-def _per_group(claims: _Claims, subject: Subject, options: ReliabilityOptions) -> list[Measurement]:
-    """Measure every group of every attribute; one with too few rows says so."""
-    found = []
+def _per_group(claims: _Claims, subject: Subject, options: ReliabilityOptions) -> Iterator[Measurement]:
+    """Yield what holds in every group of every attribute; one with too few rows says so."""
     for attribute, membership in subject.data.test.groups.items():
         for group in np.unique(membership):
             part = claims.of(membership == group)
-            where: dict[str, str | float | int] = {"attribute": str(attribute), "group": str(group)}
-            label = f"Calibration error, {attribute} = {group}"
-            few = f"{len(part.correct)} rows, fewer than group_rows={options.group_rows}"
-            enough = len(part.correct) >= options.group_rows
-            error = _error(part, options) if enough else stats.not_estimable(few, n=len(part.correct))
-            found.append(
-                Measurement(
-                    name="calibration_error", label=label, estimate=error, better="lower", where=where
-                )
+            where: dict[str, str | float | int] = {"attribute": attribute, "group": str(group)}
+            yield Measurement(
+                name="group_calibration_error",
+                label=f"Calibration error, {attribute} = {group}",
+                estimate=_of_group(part, options),
+                better="lower",
+                where=where,
             )
-            found.append(_gap(part, where, f", {attribute} = {group}"))
-    return found
+            yield Measurement(
+                name="group_confidence_gap",
+                label=f"Mean confidence minus share that came true, {attribute} = {group}",
+                estimate=_gap(part),
+                where=where,
+            )
+
+
+def _of_group(part: _Claims, options: ReliabilityOptions) -> Estimate:
+    """Bound a group's calibration error, or say that it has too few rows."""
+    rows = len(part.correct)
+    if rows < options.group_rows:
+        return stats.not_estimable(f"{rows} rows, fewer than group_rows={options.group_rows}", n=rows)
+    return _error(part, options)
 
 
 def _error(claims: _Claims, options: ReliabilityOptions) -> Estimate:
-    """Bound the calibration error; clustered rows have no honest bound here."""
-    if claims.cluster is not None:
-        return stats.not_estimable(
-            "rows are clustered, and the bound assumes independent rows", n=len(claims.correct)
-        )
-    return stats.calibration_error(claims.confidence, claims.correct, bins=options.bins)
-
-
-def _gap(claims: _Claims, where: dict[str, str | float | int], suffix: str) -> Measurement:
-    """Measure mean confidence minus the share that came true."""
-    difference = claims.confidence - claims.correct
-    estimate = stats.mean(difference, cluster=claims.cluster, low=-1.0, high=1.0)
-    return Measurement(
-        name="confidence_gap", label=f"Confidence minus outcome{suffix}", estimate=estimate, where=where
+    """Bound the calibration error."""
+    return stats.calibration_error(
+        claims.confidence, claims.correct, bins=options.bins, cluster=claims.cluster
     )
 
 
+def _gap(claims: _Claims) -> Estimate:
+    """Bound mean confidence minus the share that came true."""
+    return stats.mean(claims.confidence - claims.correct, cluster=claims.cluster, low=-1.0, high=1.0)
+
+
 def _consistency(claims: _Claims, options: ReliabilityOptions, ctx: Context) -> Estimate:
-    """Test perfect calibration, which draws rows independently."""
-    n, method = len(claims.correct), f"consistency resampling, {options.replicates} draws"
-    if claims.cluster is not None:
-        return stats.not_estimable("rows are clustered, and the test assumes independent rows", n=n)
+    """Test perfect calibration by drawing rows independently."""
+    rows = len(claims.correct)
+    if claims.cluster is not None and len(np.unique(claims.cluster)) < rows:
+        return stats.not_estimable("rows share clusters, and the test needs independent rows", n=rows)
     replicates = min(options.replicates, 199) if ctx.quick else options.replicates
     p = calibration.consistency_test(
         claims.confidence, claims.correct, bins=options.bins, replicates=replicates, seed=ctx.seed
     )
-    return stats.descriptive(p, n, method)
+    return stats.descriptive(p, rows, f"consistency resampling, {replicates} draws")
 
 
 def _diagram(claims: _Claims, bins: int) -> Table:
     """Tabulate the reliability diagram over equal-mass bins, an interval on every accuracy."""
-    found = calibration.reliability(
-        claims.confidence, claims.correct, calibration.equal_mass(claims.confidence, bins)
-    )
+    found = calibration.reliability(claims.confidence, claims.correct, bins)
     rows: list[tuple[Scalar, ...]] = []
     for k in range(len(found.n)):
         part = claims.of(found.index == k)
@@ -217,10 +244,10 @@ def _diagram(claims: _Claims, bins: int) -> Table:
     )
 
 
-def _not_measured(subject: Subject, claims: _Claims) -> tuple[str, ...]:
+def _not_measured(subject: Subject, probabilities: np.ndarray) -> tuple[str, ...]:
     """Say what these numbers leave open."""
     said = []
-    if claims.words.startswith("the confidence"):
+    if probabilities.shape[1] > 2:
         said.append("Calibration of the classes other than the most probable one was not measured.")
     if subject.model.outputs == "logits" and calibration.probabilities_as_logits(subject.outputs[JUDGED]):
         said.append(

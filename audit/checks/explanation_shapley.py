@@ -22,6 +22,7 @@ from audit.registry import Context, Measure, Options, check
 from audit.subject import Model, Split, Subject
 
 FILL = "train"  # the split whose rows stand in for missing inputs
+ROUNDING = 1e-6  # smaller than this share of the largest output, a value is single precision's noise: 0
 SAME = 1e-3  # two exact computations may differ by this share of the largest explained output
 
 
@@ -93,7 +94,7 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
     options = _quick(options) if ctx.quick else options
     game, unit = _game(subject, options, ctx.seed), _unit(subject)
     found = _attribute(subject, game, options, ctx.key)
-    size = np.abs(_of_output(found.values, _column(subject, found)))
+    size = _size(found, _column(subject, found))
     measurements = _importance(size, game, unit)
     tables = [_ranking(measurements, unit, _note(found, game))]
     measurements += _reliance(size, game, subject.data.test.groups)
@@ -188,6 +189,12 @@ def _of_output(values: np.ndarray, column: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, column[:, None, None], axis=2)[:, :, 0]
 
 
+def _size(found: Attribution, column: np.ndarray) -> np.ndarray:
+    """Return |value|[n, players] of the explained outputs, without the noise of rounding."""
+    size = np.abs(_of_output(found.values, column))
+    return np.where(size > ROUNDING * np.abs(found.outputs).max(), size, 0.0)
+
+
 def _unit(subject: Subject) -> str:
     """Return the unit of Shapley values."""
     return "" if subject.model.outputs == "values" else "log-odds"
@@ -276,9 +283,14 @@ def _ranking(importance: list[Measurement], unit: str, note: str) -> Table:
 
 def _note(found: Attribution, game: _Game) -> str:
     """Say what was explained, how, and what the intervals cover."""
+    rows = f"{len(found.values)} random test rows against {len(game.background)} random train rows"
+    covered = "The 95 % interval covers the choice of test rows, not that of the train rows."
+    if found.standard_errors is None:
+        return f"{rows}; {found.method}. {covered}"
+    typical = float(np.median(found.standard_errors))
     return (
-        f"{len(found.values)} random test rows against {len(game.background)} random train rows; {found.method}. "
-        "The 95 % interval covers the choice of test rows and sampling noise, not that of the train rows."
+        f"{rows}; {found.method}. {covered} A row's value has a sampling error of about {typical:.2g}, "
+        "which lifts the means of unimportant features by at most as much."
     )
 
 
@@ -298,7 +310,7 @@ def _agreement(
     ours = _of_output(found.values[few], column)
     apart = float(np.abs(ours - _of_output(peer.values, column)).max())
     if errors is None and apart > SAME * max(1.0, float(np.abs(found.outputs).max())):
-        raise ArithmeticError(f"exact Shapley values differ from shap's {peer.explainer} by {apart:.3g}")
+        raise RuntimeError(f"exact Shapley values differ from shap's {peer.explainer} by {apart:.3g}")
     measurement = Measurement(
         name="shap_difference",
         label=f"Largest difference from shap's {peer.explainer}",

@@ -339,7 +339,7 @@ def _not_measured(s: _Search) -> tuple[str, ...]:
 
 
 def _cost(s: _Search, runs: list[_Run]) -> dict[str, int]:
-    """Return the evaluations of the model and of its gradient, counted per row (padding apart)."""
+    """Return the evaluations of the model and of its gradient, a row each (padding apart)."""
     rows, o = sum(len(run.tried.again) for run in runs), s.options
     return {
         "forward": rows * (1 + o.restarts + 3),

@@ -62,6 +62,7 @@ def from_arrays(
         legitimate={key: np.asarray(value) for key, value in (legitimate or {}).items()},
     )
     checks.refuse_lengths(every, "data")
+    splits.refuse_repeats(raw, "id")
     checks.refuse_labels(y, task, len(classes), "data")
     units = raw if every.cluster is None else every.cluster
     part = splits.draw(units, splits.strata(y, task), plan, test=True)

@@ -13,8 +13,6 @@ from audit.data.roles import Roles
 from audit.errors import DataError
 from audit.subject import Feature
 
-UNSEEN = "(not seen in train)"
-
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -33,8 +31,8 @@ def encode(
 ) -> Inputs:
     """Return the inputs: numeric columns in their own units, then the codes of categorical ones.
 
-    A category's code is its index in Feature.categories, whose entry 0 stands for every value not seen in
-    train. low and high hold every row, so that no clean input lies outside them; a categorical, immutable
+    A category's code is 1 + its index in Feature.categories, which lists the values seen in train; 0 stands
+    for every other. low and high hold every row, so that no clean input lies outside them; a categorical, immutable
     or constant column has scale 0, which means that no attack moves it.
     """
     filled, notes = _fill(numeric, train)
@@ -92,7 +90,7 @@ def _fill(numeric: Mapping[str, np.ndarray], train: np.ndarray) -> tuple[dict[st
 
 def _numeric(name: str, column: np.ndarray, roles: Roles, train: np.ndarray) -> Feature:
     """Return a numeric column's facts: declared range, else that of train; standard deviation on train."""
-    low, high = roles.ranges.get(name, (float(column[train].min()), float(column[train].max())))
+    low, high = map(float, roles.ranges.get(name, (column[train].min(), column[train].max())))
     outside = int(((column < low) | (column > high)).sum())
     if name in roles.ranges and outside:
         raise DataError(
@@ -106,8 +104,8 @@ def _numeric(name: str, column: np.ndarray, roles: Roles, train: np.ndarray) -> 
 
 def _categorical(name: str, text: np.ndarray, roles: Roles, train: np.ndarray) -> tuple[Feature, np.ndarray]:
     """Return a categorical column's facts and its codes[n]; 0 is a value not seen in train."""
-    categories = (UNSEEN, *sorted(set(text[train].tolist())))
-    code = {category: i for i, category in enumerate(categories)}
+    categories = tuple(sorted(set(text[train].tolist())))
+    code = {category: i + 1 for i, category in enumerate(categories)}
     codes = np.array([code.get(value, 0) for value in text.tolist()], np.float64)
     mutable = name not in roles.immutable
     return Feature(name, "categorical", mutable=mutable, categories=categories), codes
@@ -117,7 +115,7 @@ def _bounds(features: list[Feature], x: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Return low[d] and high[d]: a category's codes, else the feature's range widened to every row."""
     low = [0.0 if f.low is None else min(f.low, x[:, i].min()) for i, f in enumerate(features)]
     high = [
-        len(f.categories) - 1.0 if f.high is None else max(f.high, x[:, i].max())
+        float(len(f.categories)) if f.high is None else max(f.high, x[:, i].max())
         for i, f in enumerate(features)
     ]
     return np.array(low, np.float32), np.array(high, np.float32)

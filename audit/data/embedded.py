@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ _DIABETES_NOTES = (
     "near its median, not a clinical one",
     "favourable is low progression, the better health; where a high prediction earns more care, it is high",
     "the source does not say which sex its codes 1 and 2 are",
-    "the source states the unit of age only; the others are read from the values' size",
+    "the source states the unit of age only; the other units are inferred from the values",
 )
 
 
@@ -64,11 +65,11 @@ def _diabetes(plan: SplitPlan) -> Dataset:
     """Return the patients of Efron et al. (2004, Annals of Statistics 32) with a binary label."""
     from sklearn.datasets import load_diabetes
 
-    bunch = load_diabetes(scaled=False)
+    bunch: Any = load_diabetes(scaled=False)
     frame = pd.DataFrame(bunch.data, columns=bunch.feature_names)
     frame["sex"] = [f"sex {int(code)}" for code in frame["sex"]]
     frame["progression"] = np.where(bunch.target > HIGH, "high", "low")
-    made = tables.from_frame(
+    return tables.from_frame(
         "diabetes",
         "binary",
         frame,
@@ -77,15 +78,16 @@ def _diabetes(plan: SplitPlan) -> Dataset:
         plan,
         source="scikit-learn load_diabetes",
         licence=LICENCE,
+        sha256=_digest(bunch.data, bunch.target),
+        notes=_DIABETES_NOTES,
     )
-    return made
 
 
 def _digits(plan: SplitPlan) -> Dataset:
     """Return the test images of the optical recognition of handwritten digits set (Alpaydin and Kaynak 1998)."""
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     x = (bunch.images / 16).astype(np.float32)
     return pixels.from_images(
         "digits",
@@ -96,5 +98,11 @@ def _digits(plan: SplitPlan) -> Dataset:
         plan,
         source="scikit-learn load_digits",
         licence=LICENCE,
+        sha256=_digest(bunch.images, bunch.target),
         notes=("the 13 writers are not named, so one writer's digits may be in train and in test",),
     )
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 of the arrays' bytes."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

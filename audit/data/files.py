@@ -47,7 +47,7 @@ def read_bytes(path: Path) -> bytes:
 def read_npz(path: Path) -> Mapping[str, np.ndarray]:
     """Return the arrays of an NPZ file; DataError where one would need pickle."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as handle, np.lib.npyio.NpzFile(handle, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except ValueError as error:
         raise DataError(
@@ -55,7 +55,7 @@ def read_npz(path: Path) -> Mapping[str, np.ndarray]:
             "plain arrays",
             "save numbers or text arrays",
         ) from error
-    except (OSError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
             f"path={str(path)!r} is no NPZ file ({error})", "a file made by numpy.savez"
         ) from error
@@ -77,6 +77,16 @@ def verify(found: str, expected: str | None, source: str) -> None:
             f"sha256={found} of {source}",
             f"{expected.lower()}",
             "the file is not the declared one: fetch it again",
+        )
+
+
+def refuse_same(one: Path | None, other: Path | None) -> None:
+    """Raise DataError where two files have the same content, which would judge a model on what it saw."""
+    if one is not None and other is not None and _sha256(one) == _sha256(other):
+        raise DataError(
+            f"path={one.name!r} and test={other.name!r} are the same file",
+            "test rows of their own",
+            "drop test",
         )
 
 

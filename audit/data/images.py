@@ -39,6 +39,7 @@ def load(
     named = (path, labels, test, test_labels)
     found = [None if one is None else files.find(one, obtain) for one in named]
     paths = [one for one in found if one is not None]
+    files.refuse_same(found[0], found[2])
     digest, source = files.digest(*paths), ", ".join(one.name for one in paths)
     files.verify(digest, sha256, source)
     (x, y), held = _pair(found[0], found[1], "train"), None

@@ -33,6 +33,7 @@ def load(
     `obtain` says where a missing file comes from; `sha256` is the expected `files.digest` of the files.
     """
     paths = [files.find(one, obtain) for one in (path, test) if one is not None]
+    files.refuse_same(paths[0], paths[1] if len(paths) == 2 else None)
     found = files.digest(*paths)
     source = ", ".join(one.name for one in paths)
     files.verify(found, sha256, source)
@@ -63,6 +64,7 @@ def from_frame(
     source: str = "",
     licence: str = "",
     sha256: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Return the dataset in a pandas table, or in two where test has its own; raises DataError."""
     rows = collect(frame, test_frame, roles, plan, task)
@@ -91,7 +93,7 @@ def from_frame(
             sha256=sha256,
             dropped=rows.dropped,
             repeated_in_test=_repeated(made["train"], made["test"]),
-            notes=(*label.notes, *inputs.notes, *_notes(rows, roles, part, made["test"], task)),
+            notes=(*notes, *label.notes, *inputs.notes, *_notes(rows, roles, part, made["test"], task)),
             salt=rows.salt,
         ),
     )

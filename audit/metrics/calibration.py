@@ -19,50 +19,22 @@ class Bins:
     index: np.ndarray
 
 
-def equal_width(bins: int) -> np.ndarray:
-    """Return the edges[bins + 1] that cut 0 to 1 into equal widths (Naeini et al. 2015; Guo et al. 2017)."""
-    return np.linspace(0.0, 1.0, bins + 1)
+def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int) -> Bins:
+    """Return at most `bins` bins of equal size of confidence[n], with the accuracy of correct[n] in each.
 
-
-def equal_mass(confidence: np.ndarray, bins: int) -> np.ndarray:
-    """Return the edges of at most `bins` bins of equal size; equal confidences share a bin in any order.
-
-    The edges between 0 and 1 are order statistics; those that coincide through ties are merged. When many
-    confidences are exactly 0 the first two edges are 0, and they have a bin of their own.
-    """
-    inner = np.quantile(confidence, np.arange(1, bins) / bins, method="inverted_cdf")
-    return np.concatenate([[0.0], np.unique(np.append(inner, 1.0))])
-
-
-def reliability(confidence: np.ndarray, correct: np.ndarray, edges: np.ndarray) -> Bins:
-    """Return the bins (lower, upper] between edges, the first closed at both ends, so 0.0 and 1.0 belong.
-
-    Raises ValueError when there are no rows or a confidence lies outside 0 to 1.
+    The inner edges are order statistics, each the first value of the bin above; equal confidences share a
+    bin, whatever the order of rows, and 0.0 and 1.0 belong to the ends. Raises ValueError when there are no
+    rows or a confidence lies outside 0 to 1.
     """
     confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
-    if len(confidence) == 0 or not ((confidence >= 0) & (confidence <= 1)).all():
-        raise ValueError(f"confidence[{len(confidence)}]: expected at least one row and values of 0 to 1")
-    cell = _cell(confidence, edges)
-    filled, index = np.unique(cell, return_inverse=True)
-    n = np.bincount(index)
-    return Bins(
-        edges[filled],
-        edges[filled + 1],
-        np.bincount(index, confidence) / n,
-        np.bincount(index, correct) / n,
-        n,
-        index,
-    )
-
-
-def calibration_gap(bins: Bins) -> float:
-    """Return the expected calibration error: sum n_k / n |accuracy_k - confidence_k| over the bins."""
-    return float((bins.n * np.abs(bins.accuracy - bins.confidence)).sum() / bins.n.sum())
-
-
-def ece(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
-    """Return the expected calibration error over equal-width bins, as papers print it (Guo et al. 2017)."""
-    return calibration_gap(reliability(confidence, correct, equal_width(bins)))
+    n = len(confidence)
+    if n == 0 or not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError(f"confidence[{n}]: expected at least one row, and values of 0 to 1")
+    inner = np.unique(np.sort(confidence)[np.arange(1, bins) * n // bins])
+    filled, index = np.unique(np.searchsorted(inner, confidence, side="right"), return_inverse=True)
+    edges, rows = np.concatenate([[0.0], inner, [1.0]]), np.bincount(index)
+    mean, accuracy = np.bincount(index, confidence) / rows, np.bincount(index, correct) / rows
+    return Bins(edges[filled], edges[filled + 1], mean, accuracy, rows, index)
 
 
 def squared_error(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -89,18 +61,17 @@ def consistency_test(
     p = (1 + #{drawn >= observed}) / (1 + replicates) of the calibration error over equal-mass bins.
     Rows are sorted first, so that their order does not matter.
     """
-    order = np.argsort(confidence, kind="stable")
-    sorted_confidence = np.asarray(confidence, np.float64)[order]
-    edges = equal_mass(sorted_confidence, bins)
-    found = reliability(sorted_confidence, np.asarray(correct)[order], edges)
-    sums, rng = found.confidence * found.n, np.random.default_rng(seed)
-    observed, extreme = np.abs(found.accuracy * found.n - sums).sum(), 0
-    starts = np.concatenate([[0], np.cumsum(found.n)[:-1]])
-    for _ in range(replicates):
-        drawn = rng.random(len(sorted_confidence)) < sorted_confidence
-        gap = np.abs(np.add.reduceat(drawn.astype(np.float64), starts) - sums).sum()
-        extreme += gap >= observed - 1e-9
-    return (1 + int(extreme)) / (1 + replicates)
+    order = np.lexsort((correct, confidence))
+    confidence, correct = np.asarray(confidence, np.float64)[order], np.asarray(correct, np.float64)[order]
+    found, rng = reliability(confidence, correct, bins), np.random.default_rng(seed)
+    starts = np.searchsorted(found.index, np.arange(len(found.n)))
+
+    def gap(outcome: np.ndarray) -> float:
+        return float(np.abs(np.add.reduceat(outcome - confidence, starts)).sum())
+
+    observed = gap(correct) - 1e-9
+    extreme = sum(gap(rng.random(len(confidence)) < confidence) >= observed for _ in range(replicates))
+    return (1 + extreme) / (1 + replicates)
 
 
 def probabilities_as_logits(outputs: np.ndarray) -> bool:
@@ -112,8 +83,3 @@ def probabilities_as_logits(outputs: np.ndarray) -> bool:
     out = np.asarray(outputs, np.float64)
     inside = bool(((out >= 0) & (out <= 1)).all())
     return inside and (out.shape[1] == 1 or bool(np.allclose(out.sum(axis=1), 1, atol=1e-3)))
-
-
-def _cell(confidence: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the bin of each confidence: (edges[i], edges[i + 1]], the first closed at 0."""
-    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)

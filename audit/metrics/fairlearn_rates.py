@@ -29,7 +29,7 @@ def fairlearn_rates(
         metrics={name: functions[name] for name in names},
         y_true=true,
         y_pred=predicted,
-        sensitive_features=group,
+        sensitive_features={"group": group},  # a bare array of one row would lose its axis
         sample_params={name: {"sample_weight": weight} for name in names},
     )
     return {name: np.asarray(frame.by_group[name], float) for name in names}

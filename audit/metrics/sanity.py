@@ -54,6 +54,19 @@ def still_falls(norm: str, tried: Sequence[Tried]) -> Sign:
     return _at_least("rows felled at a smaller eps fall again", norm, value, len(again), 1 - MARGIN)
 
 
+def does_not_fall(norm: str, felled: Sequence[np.ndarray]) -> Sign:
+    """Return whether the share felled never falls from one radius to the next larger one.
+
+    The value is the least rise. A single step may overshoot, so its success can fall without a fault.
+    """
+    shares = [float(np.mean(f)) for f in felled if len(f)]
+    rises = [b - a for a, b in zip(shares, shares[1:], strict=False)]
+    n = len(felled[0]) if rises else 0
+    return _at_least(
+        "success does not fall with eps (least rise)", norm, min(rises, default=None), n, -MARGIN
+    )
+
+
 def gradients(sizes: np.ndarray) -> tuple[Sign, Sign]:
     """Return whether the largest input derivative[n] of each row is there: not zero, and finite."""
     n = len(sizes)

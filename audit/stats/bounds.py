@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 from scipy.stats import t as student
 
 from audit.evidence import GroupRates, Moments, Normal, Rate, RatePair, Statistic
 from audit.stats import limits, multiplicity
+from audit.stats.roots import root
 
 Side = Literal["low", "high"]
 _LINKS: dict[str, Callable[[float], float]] = {
@@ -46,7 +46,12 @@ def point(statistic: Statistic) -> float:
         case GroupRates():
             return _summary(statistic)
         case Moments(n=n, mean=mean, variance=variance, low=low, high=high):
-            if n < 2 or variance < 0 or (low is not None and mean < low) or (high is not None and mean > high):
+            if (
+                n < 2
+                or variance < 0
+                or (low is not None and mean < low)
+                or (high is not None and mean > high)
+            ):
                 raise ValueError("moments of no possible sample")
             return mean
         case Normal(value=value, se=se, link=link):
@@ -57,17 +62,15 @@ def point(statistic: Statistic) -> float:
 
 def low_bound(statistic: Statistic, alpha: float) -> float:
     """Return the one-sided lower bound that holds with probability 1 - alpha; alpha in (0, 0.5]."""
-    return _bound(statistic, "low", _to_each(statistic, "low", alpha))
+    return _bound(statistic, "low", each_level(statistic, "low", alpha))
 
 
 def high_bound(statistic: Statistic, alpha: float) -> float:
     """Return the one-sided upper bound that holds with probability 1 - alpha (inf where there is none)."""
-    return _bound(statistic, "high", _to_each(statistic, "high", alpha))
+    return _bound(statistic, "high", each_level(statistic, "high", alpha))
 
 
-def p_fail(
-    statistic: Statistic, limit: float, *, at_least: bool = False, at_most: bool = False
-) -> float:
+def p_fail(statistic: Statistic, limit: float, *, at_least: bool = False, at_most: bool = False) -> float:
     """Return the smallest alpha at which the bound shows the limit broken (1.0 where alpha 0.5 does not).
 
     Give at_least=True for a required minimum (the upper bound must fall below the limit) or at_most=True.
@@ -90,7 +93,7 @@ def crossing(statistic: Statistic, limit: float, side: Side) -> float:
         return 1.0
     if beyond(least) > 0:
         return _to_family(statistic, side, SHARPEST)
-    each = math.exp(float(brentq(beyond, least, most, xtol=1e-10)))
+    each = math.exp(root(beyond, least, most))
     return _to_family(statistic, side, min(each * (1 + 1e-9), 0.5))
 
 
@@ -98,11 +101,13 @@ def simultaneous(statistic: Statistic, side: Side) -> bool:
     """Return whether this side's bound needs all groups, or all pairs, to hold at once."""
     if not isinstance(statistic, GroupRates):
         return False
-    return {"difference": "low", "maximum": "low", "ratio": "high", "minimum": "high"}.get(statistic.of) == side
+    return {"difference": "low", "maximum": "low", "ratio": "high", "minimum": "high"}.get(
+        statistic.of
+    ) == side
 
 
-def _to_each(statistic: Statistic, side: Side, alpha: float) -> float:
-    """Return the level of each comparison that gives the whole bound level alpha."""
+def each_level(statistic: Statistic, side: Side, alpha: float) -> float:
+    """Return the level at which each comparison is bounded so that the whole bound holds at 1 - alpha."""
     if not 0 < alpha <= 0.5:
         raise ValueError(f"alpha={alpha}, expected in (0, 0.5]")
     if not isinstance(statistic, GroupRates) or not simultaneous(statistic, side):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -31,8 +32,8 @@ def groups(
 ) -> Estimate:
     """Return a summary of the rates k / n of disjoint groups, with valid bounds on both sides.
 
-    n are the rates' denominators (effective where rows are clustered) and sizes the groups' rows, whose sum
-    is the estimate's n. `difference` is the largest minus the smallest rate, `ratio` the smallest over the
+    n are the rates' denominators (effective where rows are clustered), whose sum is the estimate's n, and
+    sizes the groups' rows. `difference` is the largest minus the smallest rate, `ratio` the smallest over the
     largest. Fewer than two groups, an empty denominator or a ratio of zeros leave no value, but a reason.
     Groups may come in any order.
     """
@@ -46,7 +47,7 @@ def groups(
 
 def summarise(s: GroupRates, *, side: EstimateSide = "two-sided", note: str = "") -> Estimate:
     """Return the estimate of group rates; where it has no value it still keeps the counts."""
-    rows, method = round(sum(s.sizes)), _METHODS[s.of]
+    rows, method = round(math.fsum(s.n)), _METHODS[s.of]
     reason = _undefined(s)
     if reason:
         return Estimate(value=None, n=rows, method=method, side=side, statistic=s, note=note, reason=reason)

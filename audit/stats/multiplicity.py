@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import norm
 
-SMALLEST = 1e-15
+from audit.stats.roots import root
+
 _x = np.arange(-14.0, 10.0, 0.02)
 
 
@@ -43,7 +43,7 @@ def all_pairs_alpha(alpha: float, groups: int) -> float:
         return math.log(all_pairs_error(math.exp(log_level), groups) / alpha)
 
     smallest = math.log(alpha / groups**2 / 2)
-    return math.exp(float(brentq(excess, smallest, math.log(alpha), xtol=1e-9)))
+    return math.exp(root(excess, smallest, math.log(alpha)))
 
 
 def each_error(alpha: float, groups: int) -> float:

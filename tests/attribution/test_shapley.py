@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.attribution.batching import eagerly
-from audit.attribution.margins import identity, log_odds
+from audit.attribution.margins import identity, log_odds, log_odds_of_probabilities
 from audit.attribution.players import columns, patches
 from audit.attribution.shapley import shapley, weights
 from audit.devices import map_examples
@@ -208,12 +208,17 @@ def test_inputs_that_do_not_fit_are_refused(x, background, groups, message):
 def test_log_odds_are_those_of_the_softmax():
     logits = 6 * draw(20, 50, 4)
     logits[0], logits[1] = 0.0, [5.0, 5.0, -80.0, 3.0]
-    p = np.asarray(jax.nn.softmax(logits.astype(np.float64)), np.float64)
-    moderate = (p > 1e-4) & (p < 1 - 1e-4)
+    exact = logits.astype(np.float64)
+    others = [np.log(np.exp(np.delete(exact, c, axis=1)).sum(axis=1)) for c in range(4)]
     found = np.asarray(log_odds(jnp.asarray(logits)))
-    assert moderate.sum() > 50
-    np.testing.assert_allclose(found[moderate], np.log(p / (1 - p))[moderate], atol=2e-2, rtol=1e-3)
+    np.testing.assert_allclose(found, exact - np.stack(others, axis=1), atol=1e-5, rtol=1e-5)
     np.testing.assert_allclose(log_odds(jnp.asarray(logits + 3)), found, atol=1e-4)
-    assert np.isfinite(found).all()
     one = draw(21, 5, 1)
     np.testing.assert_array_equal(log_odds(jnp.asarray(one)), one)
+
+
+def test_log_odds_of_probabilities_stay_finite_at_the_ends():
+    p = np.array([[0.0, 1.0], [0.25, 0.75]], np.float32)
+    found = np.asarray(log_odds_of_probabilities(jnp.asarray(p)))
+    np.testing.assert_allclose(found[1], [-np.log(3), np.log(3)], rtol=1e-5)
+    np.testing.assert_allclose(found[0], [-16.1, 16.1], atol=0.3)

@@ -22,7 +22,7 @@ def network(params, x):
 
 D = 7
 PARAMS = [1.2 * draw(0, D, 16), draw(1, 16, 16) / 2, draw(2, 16, 1)]
-X, Z = draw(3, 60, D), draw(4, 12, D)
+X, Z = draw(3, 30, D), draw(4, 40, D)
 
 
 def values(seed=0, **options):

@@ -1,0 +1,135 @@
+"""A file of scores in a model's place: outputs of rows, aligned with a dataset's splits by id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from audit.data import files, frames, splits
+from audit.data.frames import MISSING
+from audit.data.roles import require
+from audit.errors import DataError
+from audit.subject import JUDGED, Dataset
+
+Outputs = Literal["logits", "probabilities", "values"]
+
+
+def load(
+    path: str | Path,
+    data: Dataset,
+    *,
+    outputs: Outputs = "probabilities",
+    id: str = "id",
+    columns: Sequence[str] = (),
+) -> dict[str, np.ndarray]:
+    """Return outputs[n, k] (float64) of every split whose rows the file covers; test must be one.
+
+    A CSV, TSV or Parquet file: the column `id` holds the rows' own ids; without it the file's rows are those
+    of the data's test file, or of its only file, in order. Score columns: `columns`, else those named as the
+    classes, else the only one (class 1's). NPZ: `scores` [n] or [n, k] in class order, and perhaps `id`.
+    """
+    found = files.find(path)
+    ids, scores = (_npz if found.suffix.lower() == ".npz" else _table)(found, data, id, columns)
+    _refuse_values(scores, data, outputs, found)
+    row = _rows_of(ids, len(scores), data, found)
+    made = {}
+    for name, split in data.splits.items():
+        at = [row.get(one) for one in split.id.tolist()]
+        known = [i for i in at if i is not None]
+        if at and len(known) == len(at):
+            made[name] = scores[known]
+        elif name == JUDGED:
+            raise DataError(
+                f"path={str(path)!r} lacks {len(at) - len(known)} of {len(at)} test rows",
+                "a score for every test row",
+                "key the file by the data's own ids, or give the rows of the whole data file in order",
+            )
+    _refuse_strangers(row, data, found)
+    return made
+
+
+def _table(
+    path: Path, data: Dataset, id: str, columns: Sequence[str]
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return ids[n] (None without a column of that name) and scores[n, k] of a CSV or Parquet file."""
+    frame = frames.read(path)
+    for column in columns:
+        require(column, frame.columns, "score column")
+    named = [column for column in frame.columns if column != id]
+    chosen = list(columns) or (list(data.classes) if set(data.classes) <= set(named) else named)
+    if not columns and len(chosen) > 1 and chosen != list(data.classes):
+        raise DataError(
+            f"path={str(path)!r} has score columns {chosen[:6]}",
+            "one (class 1's), or one named as each class",
+            f"there are the classes {', '.join(data.classes)}",
+        )
+    text = frames.as_text(frame, [*chosen, *([id] if id in frame.columns else [])], ())
+    for column in chosen:
+        gone = int((text[column] == MISSING).sum())
+        if gone:
+            raise DataError(f"score column {column!r} lacks a value in {gone} rows", "a score in every row")
+    scores = np.stack([frames.numbers(text[column], column) for column in chosen], axis=1)
+    return text.get(id), scores
+
+
+def _npz(path: Path, data: Dataset, id: str, columns: Sequence[str]) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return ids[n] (None where there are none) and scores[n, k] of an NPZ file."""
+    arrays = files.read_npz(path)
+    require("scores", arrays, "array")
+    scores = np.asarray(arrays["scores"], np.float64)
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    ids = arrays[id].astype(str) if id in arrays else None
+    if columns or scores.ndim != 2 or (ids is not None and len(ids) != len(scores)):
+        raise DataError(
+            f"path={str(path)!r}: scores {scores.shape}, columns={tuple(columns)}",
+            "scores [n] or [n, k], an id a row, and no columns",
+        )
+    return ids, scores
+
+
+def _rows_of(ids: np.ndarray | None, n: int, data: Dataset, path: Path) -> Mapping[str, int]:
+    """Return the file's row of each hashed id."""
+    salt = data.provenance.salt
+    if ids is not None:
+        splits.refuse_repeats(ids, path.name)
+        return {one: i for i, one in enumerate(splits.hash_ids(ids, salt).tolist())}
+    known = set(data.test.id.tolist())
+    for origin in ("test", "data"):
+        hashed = splits.hash_ids(splits.row_numbers(origin, n), salt).tolist()
+        if known & set(hashed):
+            return {one: i for i, one in enumerate(hashed)}
+    raise DataError(
+        f"path={str(path)!r} has no ids", "the column id, since the data's rows have ids of their own"
+    )
+
+
+def _refuse_values(scores: np.ndarray, data: Dataset, outputs: Outputs, path: Path) -> None:
+    """Raise DataError where scores don't fit the task or are no probabilities though said to be."""
+    k, classes = scores.shape[1], len(data.classes)
+    allowed = {"binary": (1, 2), "multiclass": (classes,), "multilabel": (classes,)}.get(data.task, (1,))
+    if k not in allowed:
+        raise DataError(f"path={str(path)!r} has {k} scores a row", f"{' or '.join(map(str, allowed))}")
+    if not np.isfinite(scores).all():
+        raise DataError(f"path={str(path)!r} holds NaN or infinite scores", "finite numbers")
+    if outputs != "probabilities":
+        return
+    exclusive = k > 1 and data.task in ("binary", "multiclass")
+    if scores.min() < 0 or scores.max() > 1 or (exclusive and np.abs(scores.sum(axis=1) - 1).max() > 1e-3):
+        raise DataError(
+            f"path={str(path)!r} holds scores from {scores.min():g} to {scores.max():g}",
+            "probabilities: from 0 to 1, adding up to 1",
+            "or set outputs: logits",
+        )
+
+
+def _refuse_strangers(row: Mapping[str, int], data: Dataset, path: Path) -> None:
+    """Raise DataError where the file holds more unknown rows than the data dropped."""
+    known = {one for split in data.splits.values() for one in split.id.tolist()}
+    strangers = sum(one not in known for one in row)
+    if strangers > sum(data.provenance.dropped.values()):
+        raise DataError(
+            f"path={str(path)!r} holds {strangers} rows that the data lack", "the data's rows only"
+        )

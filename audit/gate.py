@@ -1,0 +1,272 @@
+"""Rules to decisions, decisions to a verdict and an exit code: PASS and FAIL only where a bound says so.
+
+PASS when the one-sided 1 - alpha bound lies inside the limit. FAIL when the bound of the other side lies
+beyond it at Holm's level over all blocking decisions (an advisory decision: at alpha). Otherwise
+INCONCLUSIVE with the rows that would decide, or NOT-ESTIMABLE with the reason.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit import reasons, stats
+from audit.errors import ConfigError
+from audit.evidence import (
+    WORST_FIRST,
+    CheckResult,
+    Decision,
+    Estimate,
+    GroupRates,
+    Measurement,
+    Policy,
+    Rule,
+    Verdict,
+    Waiver,
+)
+
+EXIT: dict[Verdict, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "NOT-ESTIMABLE": 3}
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A rule on one measurement: what its bounds say, or why there are none."""
+
+    rule: Rule
+    reason: str = ""
+    measurement: Measurement | None = None
+    estimate: Estimate | None = None
+    excluded: tuple[str, ...] = ()
+    pass_bound: float = math.nan
+    p_fail: float = 1.0
+
+
+def refuse(policy: Policy, known: Mapping[str, Collection[str]]) -> None:
+    """Raise ConfigError for a policy that these configured checks {check: measures} cannot answer.
+
+    That is a rule whose check is not configured or whose measure does not exist, two rules of one id, or a
+    waiver for no rule. It runs before any work.
+    """
+    ids = [rule.id for rule in policy.rules]
+    for rule in policy.rules:
+        if ids.count(rule.id) > 1:
+            raise ConfigError(f"policy {policy.name}: rule id={rule.id!r} twice", "ids that differ")
+        if rule.check not in known:
+            given = f"rule {rule.id}: measure={rule.measure!r}, of a check that is not configured"
+            raise ConfigError(given, _nearest(rule.check, known), "configure the check or drop the rule")
+        if rule.name not in known[rule.check]:
+            given = f"rule {rule.id}: measure={rule.measure!r}, but {rule.check} makes no {rule.name!r}"
+            raise ConfigError(given, _nearest(rule.name, known[rule.check]), "mend the rule")
+    for waiver in policy.waivers:
+        if waiver.rule not in ids:
+            raise ConfigError(
+                f"waiver for rule={waiver.rule!r}, which is no rule", _nearest(waiver.rule, ids)
+            )
+
+
+def judge(
+    results: Iterable[CheckResult], policy: Policy, *, on: dt.date, quick: bool = False
+) -> tuple[tuple[Decision, ...], Verdict, int]:
+    """Return one decision for each rule and measurement it matches, the verdict and the exit code.
+
+    The order of results and measurements changes nothing. A rule that nothing answers is NOT-ESTIMABLE.
+    A waiver counts until its date, on the exit code only. A quick run is never PASS.
+    """
+    found = list(results)
+    cases = [case for rule in policy.rules for case in _cases(rule, found, policy)]
+    family = [case.p_fail for case in cases if case.rule.severity == "blocking"]
+    holm = iter(stats.holm_levels(family, policy.alpha))
+    levels = [next(holm) if case.rule.severity == "blocking" else policy.alpha for case in cases]
+    waivers = [waiver for waiver in policy.waivers if waiver.until >= on]
+    decisions = tuple(
+        _decide(case, level, policy, quick=quick, waivers=waivers)
+        for case, level in zip(cases, levels, strict=True)
+    )
+    blocking = [decision for decision in decisions if decision.rule.severity == "blocking"]
+    verdict = _worst(blocking)
+    unwaived = [decision for decision in blocking if decision.waiver is None]
+    code = EXIT[_worst(unwaived)] if unwaived or not blocking else EXIT["PASS"]
+    return decisions, verdict, EXIT["INCONCLUSIVE"] if quick and code == 0 else code
+
+
+def _worst(decisions: Sequence[Decision]) -> Verdict:
+    """Return the worst verdict; without any decision nothing was shown."""
+    words: set[Verdict] = {decision.verdict for decision in decisions}
+    for word in WORST_FIRST:
+        if word in words:
+            return word
+    return "NOT-ESTIMABLE"
+
+
+def _cases(rule: Rule, results: Sequence[CheckResult], policy: Policy) -> list[_Case]:
+    """Return the rule's case on every measurement it matches, or one that says why there is none."""
+    own = [result for result in results if result.check == rule.check]
+    if not own:
+        return [_Case(rule, f"the check {rule.check} did not run")]
+    for result in own:
+        if result.status != "ok":
+            what = "was skipped" if result.status == "skipped" else "ended in an error"
+            return [_Case(rule, f"the check {rule.check} {what}: {result.reason or 'no reason given'}")]
+    named = [m for result in own for m in result.findings.measurements if m.name == rule.name]
+    matched = sorted((m for m in named if _holds(rule.where, m.where)), key=_order)
+    if not matched:
+        places = ", ".join(sorted({_place(m.where) for m in named}))
+        if not places:
+            return [_Case(rule, f"the check {rule.check} found no {rule.name}")]
+        return [_Case(rule, f"no {rule.name} was found at {_place(rule.where)}, only at {places}")]
+    return [_case(rule, m, policy) for m in matched]
+
+
+def _case(rule: Rule, m: Measurement, policy: Policy) -> _Case:
+    """Return what the bounds of one measurement say about the rule; anything impossible has none."""
+    estimate, excluded = _without_small_groups(m.estimate, policy.minimum_group_share)
+    try:
+        reason = _refusal(estimate)
+        if reason or estimate.statistic is None:
+            return _Case(rule, reason, m, estimate, excluded)
+        bound = stats.low_bound if rule.at_least is not None else stats.high_bound
+        pass_bound = bound(estimate.statistic, policy.alpha)
+        least = rule.at_least is not None
+        p = (
+            1.0
+            if _same_side(rule, estimate)
+            else stats.p_fail(estimate.statistic, rule.limit, at_least=least, at_most=not least)
+        )
+    except (ValueError, ArithmeticError) as error:
+        return _Case(rule, f"its statistics are impossible ({error})", m, estimate, excluded)
+    return _Case(rule, "", m, estimate, excluded, pass_bound, p)
+
+
+def _refusal(estimate: Estimate) -> str:
+    """Return why the estimate cannot be judged, or nothing."""
+    if estimate.value is None:
+        return estimate.reason
+    if estimate.kind != "bounded":
+        return "it is descriptive, shown but never judged, for it has no honest interval"
+    if estimate.statistic is None:
+        return "it carries no statistics to bound it"
+    if not math.isclose(stats.point(estimate.statistic), estimate.value, rel_tol=1e-6, abs_tol=1e-9):
+        return "its value is not that of its own statistics"
+    return ""
+
+
+def _without_small_groups(estimate: Estimate, share: float) -> tuple[Estimate, tuple[str, ...]]:
+    """Return the estimate over groups with at least this share of the rows, and the names left out.
+
+    A mean is over classes, not groups of people, and keeps all.
+    """
+    s = estimate.statistic
+    if not isinstance(s, GroupRates) or s.of == "mean" or estimate.kind != "bounded":
+        return estimate, ()
+    kept = [i for i, size in enumerate(s.sizes) if size >= share * math.fsum(s.sizes)]
+    if len(kept) == len(s.groups):
+        return estimate, ()
+
+    def keep(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[i] for i in kept)
+
+    fewer = GroupRates(of=s.of, groups=keep(s.groups), k=keep(s.k), n=keep(s.n), sizes=keep(s.sizes))
+    summary = stats.summarise(fewer, side=estimate.side, note=estimate.note)
+    rows = round(estimate.n * math.fsum(fewer.n) / max(math.fsum(s.n), 1.0))
+    return (
+        summary.model_copy(update={"n": rows}),
+        tuple(name for i, name in enumerate(s.groups) if i not in kept),
+    )
+
+
+def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: Sequence[Waiver]) -> Decision:
+    """Return the case's decision, with FAIL at this level."""
+    rule, m, e = case.rule, case.measurement, case.estimate
+    waiver = next((waiver for waiver in waivers if waiver.rule == rule.id), None)
+    told: dict[str, Any] = {
+        "rule": rule,
+        "where": m.where if m else rule.where,
+        "label": m.label if m else rule.measure,
+        "estimate": e,
+        "excluded_groups": case.excluded,
+        "waiver": waiver,
+    }
+    if case.reason or m is None or e is None or e.value is None or e.statistic is None:
+        name = reasons.name_of(m) if m else rule.measure
+        return Decision(verdict="NOT-ESTIMABLE", reason=reasons.unknown(name, case.reason), **told)
+    least, bound = rule.at_least is not None, case.pass_bound
+    if case.p_fail <= level:
+        beyond = (stats.high_bound if least else stats.low_bound)(e.statistic, level)
+        why = reasons.failed(rule, m, e, beyond, 1 - level, case.p_fail)
+        told |= {"bound": _finite(beyond), "bound_level": 1 - level, "p_fail": case.p_fail}
+        return Decision(verdict="FAIL", reason=why, **told)
+    told |= {"bound": _finite(bound), "bound_level": 1 - policy.alpha, "p_fail": case.p_fail}
+    inside = (bound >= rule.limit <= e.value) if least else (bound <= rule.limit >= e.value)
+    if inside and quick:
+        return Decision(verdict="INCONCLUSIVE", reason=reasons.quick(rule, m, e, bound), **told)
+    if inside:
+        attacks = e.side == ("at most" if least else "at least")
+        return Decision(
+            verdict="PASS", reason=reasons.passed(rule, m, e, bound, policy, attacks=attacks), **told
+        )
+    if _same_side(rule, e) and (e.value < rule.limit if least else e.value > rule.limit):
+        return Decision(verdict="INCONCLUSIVE", reason=reasons.unproven(rule, m, e, bound), **told)
+    return _inconclusive(case, m, e, level, policy, told)
+
+
+def _inconclusive(
+    case: _Case, m: Measurement, e: Estimate, level: float, policy: Policy, told: dict[str, Any]
+) -> Decision:
+    """Return the decision that these rows cannot tell, with the rows that would."""
+    least = case.rule.at_least is not None
+    good = e.value is not None and (e.value > case.rule.limit) == least
+    rows = stats.rows_needed(
+        e,
+        case.rule.limit,
+        at_least=least,
+        at_most=not least,
+        alpha=policy.alpha if good else level,
+        power=policy.power,
+    )
+    why = reasons.open_(case.rule, m, e, case.pass_bound, rows, policy)
+    return Decision(verdict="INCONCLUSIVE", reason=why, rows_needed=rows, **told)
+
+
+def _same_side(rule: Rule, e: Estimate) -> bool:
+    """Return whether the truth may be better than the number, so that no number can show a FAIL."""
+    return e.side == ("at least" if rule.at_least is not None else "at most")
+
+
+def _holds(asked: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    """Return whether every asked key is there with that value; numbers up to rounding."""
+    return all(key in where and _equal(value, where[key]) for key, value in asked.items())
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Return whether two values of `where` are the same."""
+    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
+
+
+def _place(where: Mapping[str, Any]) -> str:
+    """Return where as text."""
+    return " ".join(f"{key}={value}" for key, value in sorted(where.items())) or "anywhere"
+
+
+def _order(m: Measurement) -> tuple[Any, ...]:
+    """Return a key that sorts measurements by where they hold, numbers by size, whatever order they came in."""
+    places = [
+        (key, isinstance(value, str), value if not isinstance(value, str) else 0.0, str(value))
+        for key, value in sorted(m.where.items())
+    ]
+    return (places, m.label, m.model_dump_json())
+
+
+def _finite(value: float) -> float | None:
+    """Return the bound, or None where it is infinite."""
+    return value if math.isfinite(value) else None
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return the nearest known name, or all of them."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"perhaps {close[0]!r}" if close else "one of " + (", ".join(sorted(known)) or "none")

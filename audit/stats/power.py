@@ -1,0 +1,155 @@
+"""How many rows would decide, and how small a gap these rows can tell from none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import logit
+from scipy.stats import norm
+
+from audit.evidence import Estimate, GroupRates, Moments, Normal, Rate, RatePair, Statistic
+from audit.stats import bounds
+from audit.stats.roots import root
+
+MOST = 10**9
+
+
+def rows_needed(
+    estimate: Estimate,
+    limit: float,
+    *,
+    at_least: bool = False,
+    at_most: bool = False,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> int | None:
+    """Return about how many rows would decide with this power, were the truth as estimated.
+
+    The rows are those that the estimate's n counts (a rate's denominator); for groups, those of all groups
+    at their present shares.
+    Normal approximation, raised until the exact bound decides at the expected counts. None where the
+    estimate lies at the limit, has no statistic, or more than 10^9 rows would be needed.
+    """
+    if at_least == at_most:
+        raise ValueError("give exactly one of at_least and at_most")
+    statistic = estimate.statistic
+    if statistic is None or estimate.value is None or estimate.value == limit:
+        return None
+    above = estimate.value > limit
+    side: bounds.Side = "low" if above else "high"
+    growth = max(_growth(statistic, limit, side, alpha, power), 1.0)
+    while growth * estimate.n < MOST:
+        if _decides(_grown(statistic, growth), limit, side, alpha):
+            return math.ceil(growth * estimate.n)
+        growth *= 1.1
+    return None
+
+
+def minimum_detectable_gap(
+    rate: float, n1: float, n2: float, *, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Return the smallest gap that a rate of n1 rows and another of n2 rows are told apart by, with this power.
+
+    One-sided normal approximation; the second rate lies on the side of `rate` that has more room.
+    """
+    toward = -1.0 if rate > 0.5 else 1.0
+    room = max(rate, 1 - rate)
+    z = float(norm.isf(alpha) + norm.ppf(power))
+
+    def excess(gap: float) -> float:
+        other = rate + toward * gap
+        return gap - z * math.sqrt(_spread(rate, n1) + _spread(other, n2))
+
+    return root(excess, 0.0, room) if excess(room) > 0 else room
+
+
+def _spread(p: float, n: float) -> float:
+    """Return the variance of a rate, half a hit and half a miss added."""
+    smooth = (min(max(p, 0.0), 1.0) * n + 0.5) / (n + 1)
+    return smooth * (1 - smooth) / n
+
+
+def _decides(statistic: Statistic, limit: float, side: bounds.Side, alpha: float) -> bool:
+    """Return whether the bound of this side lies on its side of the limit."""
+    if side == "low":
+        return bounds.low_bound(statistic, alpha) >= limit
+    return bounds.high_bound(statistic, alpha) <= limit
+
+
+def _growth(statistic: Statistic, limit: float, side: bounds.Side, alpha: float, power: float) -> float:
+    """Return the factor on n at which this side's bound reaches the limit with this power.
+
+    Where every comparison must hold, the chances of missing each add up to 1 - power (Bonferroni).
+    """
+    gap, error = _comparisons(statistic, limit)
+    z = (gap if side == "low" else -gap) / error
+    if bounds.simultaneous(statistic, side):
+        z, alpha = np.array([z.max()]), bounds.each_level(statistic, side, alpha)
+    if z.min() <= 0:
+        return math.inf
+    needed = float(norm.isf(alpha))
+
+    def missed(log_growth: float) -> float:
+        return float(np.sum(norm.sf(math.exp(log_growth / 2) * z - needed))) - (1 - power)
+
+    return math.exp(root(missed, -40.0, 40.0)) if missed(40.0) < 0 < missed(-40.0) else math.inf
+
+
+def _comparisons(statistic: Statistic, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far each comparison lies above the limit, and its standard error."""
+    match statistic:
+        case Rate(k=k, n=n):
+            # the level is spent at the limit's spread, the power at the truth's: about two to one
+            error = (2 * math.sqrt(_spread(limit, n)) + math.sqrt(_spread(k / n, n))) / 3
+            return np.array([k / n - limit]), np.array([error])
+        case RatePair(of=of, k1=k1, n1=n1, k2=k2, n2=n2):
+            gap, error = _pairs((k1, k2), (n1, n2), of, limit)
+            return gap[0, 1:], error[0, 1:]
+        case GroupRates(of=of, k=k, n=n):
+            if of in ("difference", "ratio"):
+                gap, error = _pairs(k, n, of, limit)
+                other = ~np.eye(len(k), dtype=bool)
+                return gap[other], error[other]
+            rates = np.divide(k, n)
+            spread = np.array([_spread(p, m) for p, m in zip(rates, n, strict=True)])
+            if of == "mean":
+                return np.array([rates.mean() - limit]), np.sqrt([spread.sum()]) / len(k)
+            return rates - limit, np.sqrt(spread)
+        case Moments(n=n, mean=mean, variance=variance, low=low, high=high):
+            ends = [abs(end - mean) / n for end in (low, high) if end is not None]
+            return np.array([mean - limit]), np.array([max(math.sqrt(variance / n), *ends, 1e-12)])
+        case Normal(value=value, se=se, link=link):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                onto = {"identity": limit, "log": np.log(limit), "logit": logit(limit), "square": limit**2}
+            return np.array([value - float(onto[link])]), np.array([se])
+
+
+def _pairs(
+    k: tuple[float, ...], n: tuple[float, ...], of: str, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each ordered pair how far its difference or ratio is above the limit, on the rates' scale."""
+    rates = np.divide(k, n)
+    spread = np.array([_spread(p, m) for p, m in zip(rates, n, strict=True)])
+    weight, shift = (1.0, limit) if of == "difference" else (limit, 0.0)
+    return rates[:, None] - weight * rates - shift, np.sqrt(spread[:, None] + weight**2 * spread)
+
+
+def _grown(s: Statistic, growth: float) -> Statistic:
+    """Return the statistic of the same rates and spread at `growth` times the rows."""
+
+    def times(values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(v * growth for v in values)
+
+    match s:
+        case Rate():
+            return Rate(k=s.k * growth, n=s.n * growth)
+        case RatePair():
+            k1, n1, k2, n2 = times((s.k1, s.n1, s.k2, s.n2))
+            return RatePair(of=s.of, k1=k1, n1=n1, k2=k2, n2=n2)
+        case GroupRates():
+            return s.model_copy(update={"k": times(s.k), "n": times(s.n), "sizes": times(s.sizes)})
+        case Moments():
+            return s.model_copy(update={"n": s.n * growth})
+        case Normal():
+            return s.model_copy(update={"se": s.se / math.sqrt(growth)})

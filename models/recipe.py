@@ -1,0 +1,80 @@
+"""How a network is trained: a frozen recipe with defaults and ranges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from models.network import problem
+
+Schedule = Literal["constant", "cosine"]
+Optimizer = Literal["adam", "adamw", "sgd"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe.
+
+    epochs: passes over the rows at most. batch: rows a step. learning_rate: its peak. weight_decay:
+    decoupled for adamw, an L2 penalty's gradient for adam and sgd (momentum 0.9). patience: epochs without
+    a validation loss lower by min_delta before stopping, None to run them all. schedule: constant, or
+    cosine to 0 over all epochs. warmup: epochs of linear rise. label_smoothing: share of the target spread
+    evenly over the classes. class_weights: weight rows so that every class counts the same.
+    """
+
+    epochs: int = 50
+    batch: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    patience: int | None = 8
+    min_delta: float = 0.0
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: bool = False
+    optimizer: Optimizer = "adam"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            _check(name, getattr(self, name), "a whole number of at least 1", _whole(getattr(self, name), 1))
+        patient = self.patience is None or _whole(self.patience, 1)
+        _check("patience", self.patience, "a whole number of at least 1, or null to run every epoch", patient)
+        _check("seed", self.seed, "a whole number of at least 0", _whole(self.seed, 0))
+        _check(
+            "learning_rate",
+            self.learning_rate,
+            "a number above 0",
+            _number(self.learning_rate, 0, math.inf) and self.learning_rate > 0,
+        )
+        for name in ("weight_decay", "min_delta", "warmup"):
+            _check(
+                name, getattr(self, name), "a number of at least 0", _number(getattr(self, name), 0, math.inf)
+            )
+        _check(
+            "label_smoothing",
+            self.label_smoothing,
+            "at least 0 and below 1",
+            _number(self.label_smoothing, 0, 1),
+        )
+        _check("class_weights", self.class_weights, "true or false", isinstance(self.class_weights, bool))
+        for name, kind in (("schedule", Schedule), ("optimizer", Optimizer)):
+            known = get_args(kind)
+            _check(name, getattr(self, name), "one of " + ", ".join(known), getattr(self, name) in known)
+
+
+def _check(name: str, value: object, expected: str, right: bool) -> None:
+    """Raise ValueError in one line unless the value is right."""
+    if not right:
+        raise problem(f"{name}={value!r}", expected, "correct the training recipe")
+
+
+def _whole(value: object, least: int) -> bool:
+    """Return whether value is a whole number of at least `least`."""
+    return type(value) is int and value >= least
+
+
+def _number(value: object, least: float, below: float) -> bool:
+    """Return whether value is a finite number in [least, below)."""
+    return type(value) in (int, float) and least <= value < below  # type: ignore[operator]

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from audit import stats
+
+
+def test_the_value_is_the_naive_debiased_gap():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.3, 1, 900)
+    correct = rng.random(900) < confidence - 0.15
+    order = np.argsort(confidence)
+    total = 0.0
+    for rows in np.array_split(order, 15):
+        apart = confidence[rows] - correct[rows]
+        total += len(rows) / 900 * (apart.mean() ** 2 - apart.var(ddof=1) / len(rows))
+    estimate = stats.calibration_error(confidence, correct)
+    assert estimate.value == pytest.approx(np.sqrt(total), rel=1e-9)
+    assert estimate.low < 0.15 < estimate.high and estimate.n == 900
+
+
+def test_row_order_never_matters_even_with_ties():
+    rng = np.random.default_rng(1)
+    confidence, correct = np.round(rng.uniform(0.5, 1, 400), 1), rng.random(400) < 0.7
+    mixed = rng.permutation(400)
+    assert stats.calibration_error(confidence, correct) == stats.calibration_error(
+        confidence[mixed], correct[mixed]
+    )
+
+
+def test_one_confidence_for_all_is_the_gap_of_means():
+    correct = np.arange(500) % 5 != 0
+    estimate = stats.calibration_error(np.full(500, 0.9), correct)
+    assert estimate.value == pytest.approx(np.sqrt(0.01 - 0.16 / 499), rel=1e-6)
+
+
+def test_too_few_rows_and_clusters_are_a_reason():
+    assert "need 60" in stats.calibration_error(np.full(59, 0.5), np.zeros(59)).reason
+    cluster = np.arange(100) // 2
+    assert "clusters" in stats.calibration_error(np.full(100, 0.5), np.zeros(100), cluster=cluster).reason
+    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+        stats.calibration_error([1.2] * 99, [1] * 99)
+
+
+def test_ece_is_torchmetrics_textbook_example_with_confidence_one():
+    """Ten rows at confidence 1.0, five right, and ten at 0.55, all wrong but one: |1 - .5| / 2 + |.55 - .1| / 2."""
+    confidence, correct = np.r_[np.ones(10), np.full(10, 0.55)], np.r_[[1] * 5, [0] * 5, [1], [0] * 9]
+    estimate = stats.expected_calibration_error(confidence, correct)
+    assert estimate.value == pytest.approx(0.475)
+    assert estimate.kind == "descriptive" and estimate.statistic is None
+
+
+CONFIDENCE = {
+    0.7: lambda rng, n: rng.uniform(0.4, 1, n),
+    0.93: lambda rng, n: rng.beta(6, 1, n) / 2 + 0.5,
+    0.98: lambda rng, n: 1 - rng.beta(0.5, 20, n),
+    0.995: lambda rng, n: 1 - rng.beta(0.3, 50, n),
+}
+
+
+def _truth(c, kind, size):
+    """Return the chance of being right at confidence c: shifted down, or overconfident by a temperature."""
+    if kind == "shift":
+        return np.clip(c - size, 0, 1)
+    return 1 / (1 + np.exp(-np.log(c / (1 - c + 1e-15)) * size))
+
+
+def _target(accuracy, kind, size):
+    """Return the true root mean squared gap over 15 equal-mass bins."""
+    c = np.sort(CONFIDENCE[accuracy](np.random.default_rng(9), 600_000))
+    gaps = (c - _truth(c, kind, size)).reshape(15, -1).mean(axis=1)
+    return float(np.sqrt(np.mean(gaps**2)))
+
+
+def errors(accuracy, kind, size, n, runs, seed=4):
+    """Return how often the one-sided 95 % bounds lie above (false FAIL) and below (false PASS) the truth."""
+    rng, target, wrong = np.random.default_rng(seed), _target(accuracy, kind, size), [0, 0]
+    for _ in range(runs):
+        c = CONFIDENCE[accuracy](rng, n)
+        s = stats.calibration_error(c, rng.random(n) < _truth(c, kind, size)).statistic
+        wrong[0] += stats.low_bound(s, 0.05) > target
+        wrong[1] += stats.high_bound(s, 0.05) < target
+    return [w / runs for w in wrong]
+
+
+@pytest.mark.parametrize("accuracy", list(CONFIDENCE))
+@pytest.mark.parametrize("n", [300, 1000])
+def test_bounds_err_rarely_even_for_accurate_models(accuracy, n):
+    rates = [
+        errors(accuracy, *shape, n, 150) for shape in (("shift", 0.0), ("shift", 0.02), ("temperature", 0.6))
+    ]
+    assert np.max(rates) <= 0.07 and np.mean(rates) <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accuracy", list(CONFIDENCE))
+@pytest.mark.parametrize("n", [150, 300, 1000, 3000])
+def test_bounds_err_rarely_on_the_whole_grid(accuracy, n):
+    shapes = [("shift", s) for s in (0.0, 0.02, 0.05)] + [("temperature", t) for t in (0.6, 0.3)]
+    rates = [errors(accuracy, *shape, n, 600) for shape in shapes]
+    assert np.max(rates) <= 0.07 and np.mean(rates) <= 0.05
+
+
+def test_a_calibrated_model_of_many_rows_passes_a_tight_limit():
+    rng = np.random.default_rng(5)
+    c = rng.uniform(0.5, 1, 5000)
+    good, bad = (
+        stats.calibration_error(c, rng.random(5000) < c),
+        stats.calibration_error(c, rng.random(5000) < c - 0.1),
+    )
+    assert stats.high_bound(good.statistic, 0.05) < 0.05
+    assert stats.p_fail(bad.statistic, 0.05, at_most=True) < 1e-5

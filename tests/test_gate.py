@@ -1,0 +1,372 @@
+import datetime as dt
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from audit import gate, stats
+from audit.errors import ConfigError
+from audit.evidence import CheckResult, Estimate, Findings, Measurement, Policy, Rate, Rule, Waiver
+
+DAY = dt.date(2026, 3, 1)
+POLICIES = Path(__file__).parent.parent / "configs" / "policies"
+
+
+def measured(name="accuracy", estimate=None, label="Accuracy", **where):
+    return Measurement(name=name, label=label, estimate=estimate or stats.rate_of(90, 100), where=where)
+
+
+def result(*measurements, check="accuracy.overall", status="ok", reason=""):
+    findings = Findings(measurements=measurements)
+    return CheckResult(
+        check=check, area="accuracy", title="t", status=status, reason=reason, findings=findings
+    )
+
+
+def rule(id="r", measure="accuracy.overall.accuracy", **more):
+    return Rule(id=id, measure=measure, because="it matters", **more)
+
+
+def policy(*rules, **more):
+    return Policy(name="p", rules=rules, **more)
+
+
+def judge_one(estimate, *, quick=False, policy_more=None, **limit):
+    decisions, verdict, code = gate.judge(
+        [result(measured(estimate=estimate))],
+        policy(rule(**limit), **(policy_more or {})),
+        on=DAY,
+        quick=quick,
+    )
+    return decisions[0], verdict, code
+
+
+# ---------------------------------------------------------------- one decision
+
+
+@given(st.integers(0, 200), st.floats(0.02, 0.98))
+def test_a_rate_passes_and_fails_exactly_where_the_binomial_tails_say(k, limit):
+    decision, verdict, code = judge_one(stats.rate_of(k, 200), at_least=limit)
+    above, below = binom.sf(k - 1, 200, limit), binom.cdf(k, 200, limit)
+    if min(abs(above - 0.05), abs(below - 0.05)) < 1e-6:
+        return
+    word = "PASS" if above < 0.05 else "FAIL" if below < 0.05 else "INCONCLUSIVE"
+    assert (decision.verdict, verdict) == (word, word)
+    assert code == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}[word]
+    if word == "FAIL":
+        assert decision.p_fail == pytest.approx(below, rel=1e-4, abs=1e-14)
+        assert decision.bound < limit
+    if word == "PASS":
+        assert decision.bound >= limit
+
+
+def test_at_most_mirrors_at_least():
+    for k in (5, 20, 40):
+        up = judge_one(stats.rate_of(k, 100), at_most=0.2)[0]
+        down = judge_one(stats.rate_of(100 - k, 100), at_least=0.8)[0]
+        assert up.verdict == down.verdict and up.bound == pytest.approx(1 - down.bound)
+
+
+def test_a_pass_says_the_number_its_interval_and_the_bound_that_decides():
+    decision = judge_one(stats.rate_of(900, 1000), at_least=0.85)[0]
+    assert decision.reason == (
+        "Accuracy is 0.90 [0.88, 0.92]; its 95 % lower bound 0.88 is not below the required 0.85."
+    )
+    assert decision.bound_level == 0.95 and decision.rows_needed is None
+
+
+def test_a_fail_says_its_level_and_p():
+    decision = judge_one(stats.rate_of(400, 1000), at_least=0.5)[0]
+    assert decision.verdict == "FAIL" and "is below the required 0.50 (p < 0.0001)" in decision.reason
+
+
+def test_inconclusive_says_the_rows_that_would_decide_and_for_what():
+    good, bad = (judge_one(stats.rate_of(k, 100), at_least=0.85)[0] for k in (88, 82))
+    assert good.verdict == bad.verdict == "INCONCLUSIVE"
+    assert good.rows_needed > 100 and f"{good.rows_needed:,} rows in place of 100" in good.reason
+    assert "show PASS with 80 % power" in good.reason and "show FAIL with 80 % power" in bad.reason
+    at_limit = judge_one(stats.rate_of(85, 100), at_least=0.85)[0]
+    assert at_limit.rows_needed is None and "no realistic number of rows" in at_limit.reason
+
+
+def test_the_sentence_shows_enough_digits_to_tell_bound_and_limit_apart():
+    limit = stats.low_bound(stats.rate_of(900, 1000).statistic, 0.05) + 0.0004
+    decision = judge_one(stats.rate_of(900, 1000), at_least=round(limit, 4))[0]
+    assert f"{decision.bound:.4f}" in decision.reason and f"{round(limit, 4):.4f}" in decision.reason
+
+
+@given(st.integers(2, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.05, 0.95))
+def test_the_shown_interval_never_contradicts_the_word(counts, limit):
+    estimate = stats.rate_of(*counts)
+    decision = judge_one(estimate, at_least=limit)[0]
+    if decision.verdict == "PASS":
+        assert estimate.high >= limit
+    if decision.verdict == "FAIL":
+        assert estimate.low <= limit
+    if estimate.low > limit:
+        assert decision.verdict == "PASS"
+    if estimate.high < limit:
+        assert decision.verdict == "FAIL"
+
+
+# ---------------------------------------------------------------- what cannot be judged
+
+
+@pytest.mark.parametrize(
+    ("results", "says"),
+    [
+        ([], "did not run"),
+        ([result(status="skipped", reason="no gradient")], "was skipped: no gradient"),
+        ([result(measured(), status="error", reason="boom")], "ended in an error: boom"),
+        ([result(measured(), status="skipped")], "no reason given"),
+        ([result()], "found no accuracy"),
+        ([result(measured(attribute="sex"))], "only at attribute=sex"),
+        ([result(measured(where=1), check="other.check")], "did not run"),
+    ],
+)
+def test_what_nothing_answers_is_not_estimable_and_blocks(results, says):
+    decisions, verdict, code = gate.judge(results, policy(rule(where={"eps": 0.1}, at_least=0.1)), on=DAY)
+    assert [d.verdict for d in decisions] == ["NOT-ESTIMABLE"] and (verdict, code) == ("NOT-ESTIMABLE", 3)
+    assert says in decisions[0].reason
+
+
+def forged(**changes):
+    return stats.rate_of(90, 100).model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "says"),
+    [
+        (stats.not_estimable("no positives"), "no positives"),
+        (stats.descriptive(0.99, 100, "ECE"), "never judged"),
+        (forged(value=0.99), "not that of its own statistics"),
+        (forged(statistic=Rate(k=12, n=10), value=1.2), "impossible"),
+        (forged(statistic=Rate(k=0, n=0)), "impossible"),
+        (stats.groups(["a", "b"], [3, 0], [5, 0], [5, 5], of="ratio"), "empty in group b"),
+    ],
+)
+@pytest.mark.parametrize("limit", [{"at_least": -1.0}, {"at_most": 2.0}])
+def test_strange_estimates_are_not_estimable_even_under_a_limit_that_all_keep(estimate, says, limit):
+    decision, verdict, code = judge_one(estimate, **limit)
+    assert (decision.verdict, verdict, code) == ("NOT-ESTIMABLE", "NOT-ESTIMABLE", 3)
+    assert says in decision.reason
+
+
+def test_a_policy_without_a_blocking_rule_is_not_estimable():
+    good = [result(measured())]
+    assert gate.judge(good, policy(), on=DAY) == ((), "NOT-ESTIMABLE", 3)
+    decisions, verdict, code = gate.judge(good, policy(rule(at_least=0.5, severity="advisory")), on=DAY)
+    assert decisions[0].verdict == "PASS" and (verdict, code) == ("NOT-ESTIMABLE", 3)
+
+
+# ---------------------------------------------------------------- matching
+
+
+def test_a_rule_decides_every_measurement_that_it_matches():
+    found = result(*(measured(norm=norm, eps=eps) for norm in ("linf", "l2") for eps in (0.1, 0.2)))
+    everywhere = gate.judge([found], policy(rule(at_least=0.5)), on=DAY)[0]
+    assert [d.where for d in everywhere] == [
+        {"norm": norm, "eps": eps} for norm, eps in (("l2", 0.1), ("linf", 0.1), ("l2", 0.2), ("linf", 0.2))
+    ]
+    one = gate.judge([found], policy(rule(where={"eps": 0.1 + 1e-15, "norm": "l2"}, at_least=0.5)), on=DAY)[0]
+    assert [d.where for d in one] == [{"norm": "l2", "eps": 0.1}]
+
+
+def test_text_and_number_are_not_the_same_place():
+    found = result(measured(**{"class": "1"}))
+    assert gate.judge([found], policy(rule(where={"class": 1}, at_least=0.5)), on=DAY)[1] == "NOT-ESTIMABLE"
+
+
+@given(st.randoms())
+def test_order_never_matters(shuffle: random.Random):
+    accuracies = [measured(estimate=stats.rate_of(k, 100), eps=k) for k in (55, 60, 70, 80, 95)]
+    recalls = [measured("recall", stats.rate_of(k, 30), "Recall", **{"class": str(k)}) for k in (3, 9, 29)]
+    rules = policy(
+        rule("a", at_least=0.7), rule("b", "accuracy.overall.recall", at_least=0.5), rule("c", at_most=0.99)
+    )
+    mixed = shuffle.sample(accuracies + recalls, 8)
+    split = [result(*mixed[:4]), result(*mixed[4:])]
+    assert gate.judge(split, rules, on=DAY) == gate.judge([result(*accuracies, *recalls)], rules, on=DAY)
+
+
+# ---------------------------------------------------------------- many rules
+
+
+def test_fail_is_judged_by_holm_over_blocking_decisions_alone():
+    """p = 0.0284 (k = 40 of 100 at 0.5): alone a FAIL at 5 %, among two not; an advisory rule is not counted."""
+    estimate = stats.rate_of(40, 100)
+    assert stats.p_fail(estimate.statistic, 0.5, at_least=True) == pytest.approx(0.0284, abs=1e-4)
+    found = [result(measured(estimate=estimate))]
+    again, good = rule("x", at_least=0.5), rule("y", at_least=0.1)
+    alone = gate.judge(found, policy(again), on=DAY)[0]
+    beside = gate.judge(found, policy(again, good), on=DAY)[0]
+    advised = gate.judge(found, policy(again, rule("y", at_least=0.1, severity="advisory")), on=DAY)[0]
+    assert [d.verdict for d in alone] == ["FAIL"]
+    assert [d.verdict for d in beside] == ["INCONCLUSIVE", "PASS"]
+    assert [d.verdict for d in advised] == ["FAIL", "PASS"]
+    advisory = gate.judge(found, policy(rule("x", at_least=0.5, severity="advisory"), good), on=DAY)
+    assert [d.verdict for d in advisory[0]] == ["FAIL", "PASS"] and advisory[1:] == ("PASS", 0)
+
+
+def test_holm_steps_down():
+    found = [
+        result(measured(estimate=stats.rate_of(40, 100)), measured("recall", stats.rate_of(1, 100), "Recall"))
+    ]
+    rules = policy(rule("x", at_least=0.5), rule("y", "accuracy.overall.recall", at_least=0.5))
+    decisions, verdict, code = gate.judge(found, rules, on=DAY)
+    assert [d.verdict for d in decisions] == ["FAIL", "FAIL"] and (verdict, code) == ("FAIL", 1)
+    assert [d.bound_level for d in decisions] == [pytest.approx(0.95), pytest.approx(0.975)]
+
+
+@pytest.mark.parametrize(
+    ("words", "whole", "code"),
+    [
+        ("PASS PASS", "PASS", 0),
+        ("PASS INCONCLUSIVE", "INCONCLUSIVE", 3),
+        ("INCONCLUSIVE NOT-ESTIMABLE", "NOT-ESTIMABLE", 3),
+        ("NOT-ESTIMABLE FAIL", "FAIL", 1),
+        ("PASS FAIL", "FAIL", 1),
+    ],
+)
+def test_the_worst_blocking_word_is_the_verdict(words, whole, code):
+    estimates = {
+        "PASS": stats.rate_of(99, 100),
+        "FAIL": stats.rate_of(5, 100),
+        "INCONCLUSIVE": stats.rate_of(50, 100),
+        "NOT-ESTIMABLE": stats.not_estimable("nothing there"),
+    }
+    for order in (words.split(), words.split()[::-1]):
+        found = result(*(measured(estimate=estimates[w], label=w, i=i) for i, w in enumerate(order)))
+        decisions, verdict, exit_code = gate.judge([found], policy(rule(at_least=0.5)), on=DAY)
+        assert [d.verdict for d in decisions] == order and (verdict, exit_code) == (whole, code)
+
+
+# ---------------------------------------------------------------- groups
+
+
+def test_groups_under_the_declared_share_are_left_out_and_named():
+    estimate = stats.groups(
+        ["big", "tiny", "wide"], [300, 0, 290], [1000, 9, 1000], [1000, 9, 1000], of="ratio"
+    )
+    kept = judge_one(estimate, at_least=0.8, policy_more={"minimum_group_share": 0.0})[0]
+    left = judge_one(estimate, at_least=0.8, policy_more={"minimum_group_share": 0.02})[0]
+    assert kept.excluded_groups == () and kept.estimate.value == 0 and kept.verdict != "PASS"
+    assert left.excluded_groups == ("tiny",) and left.estimate.value == pytest.approx(290 / 300)
+    assert left.verdict == "PASS" and left.estimate.n == 2000
+
+
+def test_leaving_out_an_empty_group_makes_the_rest_estimable_and_leaving_one_group_nothing():
+    empty = stats.groups(["a", "b", "c"], [300, 0, 290], [1000, 0, 1000], [1000, 9, 1000], of="difference")
+    assert judge_one(empty, at_most=0.2)[0].verdict == "NOT-ESTIMABLE"
+    assert judge_one(empty, at_most=0.2, policy_more={"minimum_group_share": 0.02})[0].verdict == "PASS"
+    pair = stats.groups(["a", "b"], [300, 1], [1000, 9], [1000, 9], of="difference")
+    decision = judge_one(pair, at_most=0.9, policy_more={"minimum_group_share": 0.02})[0]
+    assert decision.verdict == "NOT-ESTIMABLE" and decision.excluded_groups == ("b",)
+
+
+def test_balanced_accuracy_never_loses_a_rare_class():
+    estimate = stats.groups(["common", "rare"], [990, 0], [1000, 10], [1000, 10], of="mean")
+    decision = judge_one(estimate, at_least=0.9, policy_more={"minimum_group_share": 0.02})[0]
+    assert decision.excluded_groups == () and decision.verdict == "FAIL"
+
+
+# ---------------------------------------------------------------- one-sided numbers, quick runs, waivers
+
+
+def test_an_attacks_number_passes_only_against_these_attacks():
+    attacked = stats.rate_of(95, 100, side="at most")
+    assert "against these attacks with this budget" in judge_one(attacked, at_least=0.8)[0].reason
+    assert judge_one(stats.rate_of(30, 100, side="at most"), at_least=0.8)[0].verdict == "FAIL"
+    assert "attacks" not in judge_one(stats.rate_of(95, 100), at_least=0.8)[0].reason
+
+
+@pytest.mark.parametrize(("side", "limit"), [("at most", {"at_most": 0.5}), ("at least", {"at_least": 0.97})])
+def test_a_number_that_the_truth_may_beat_cannot_fail(side, limit):
+    decision = judge_one(stats.rate_of(80, 100, side=side), **limit)[0]
+    assert decision.verdict == "INCONCLUSIVE" and f"only {side} the truth" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("k", "word", "code"), [(99, "INCONCLUSIVE", 3), (10, "FAIL", 1), (50, "INCONCLUSIVE", 3)]
+)
+def test_a_quick_run_is_never_pass(k, word, code):
+    decision, verdict, exit_code = judge_one(stats.rate_of(k, 100), at_least=0.5, quick=True)
+    assert (decision.verdict, verdict, exit_code) == (word, word, code)
+
+
+def test_a_quick_run_whose_only_rule_is_waived_is_still_not_zero():
+    waiver = Waiver(rule="r", who="A. Person", why="known", until=DAY)
+    assert (
+        judge_one(stats.rate_of(10, 100), at_least=0.5, quick=True, policy_more={"waivers": (waiver,)})[2]
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("until", "code"), [(DAY, 0), (DAY + dt.timedelta(1), 0), (DAY - dt.timedelta(1), 1)]
+)
+def test_a_waiver_changes_the_exit_code_until_its_date_and_never_the_word(until, code):
+    waiver = Waiver(rule="r", who="A. Person", why="a retraining is due", until=until)
+    decision, verdict, exit_code = judge_one(
+        stats.rate_of(10, 100), at_least=0.5, policy_more={"waivers": (waiver,)}
+    )
+    assert (decision.verdict, verdict, exit_code) == ("FAIL", "FAIL", code)
+    assert decision.waiver == (waiver if code == 0 else None)
+
+
+def test_a_waiver_for_one_rule_does_not_cover_another():
+    waiver = Waiver(rule="x", who="A. Person", why="known", until=DAY)
+    rules = policy(rule("x", at_least=0.99), rule("y", at_least=0.98), waivers=(waiver,))
+    found = [result(measured(estimate=stats.rate_of(10, 100)))]
+    assert gate.judge(found, rules, on=DAY)[1:] == ("FAIL", 1)
+    advisory = policy(rule("x", at_least=0.1, severity="advisory"), waivers=(waiver,))
+    assert gate.judge(found, advisory, on=DAY)[1:] == ("NOT-ESTIMABLE", 3)
+
+
+# ---------------------------------------------------------------- refusing a policy
+
+
+KNOWN = {"accuracy.overall": ("accuracy", "auc"), "fairness.groups": ("impact_ratio",)}
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (policy(rule(measure="accuracy.overal.accuracy", at_least=1)), "perhaps 'accuracy.overall'"),
+        (policy(rule(measure="accuracy.overall.acuracy", at_least=1)), "perhaps 'accuracy'"),
+        (policy(rule(measure="zzz.q", at_least=1)), "one of accuracy.overall, fairness.groups"),
+        (policy(rule(at_least=1), rule(at_most=1)), "id='r' twice"),
+        (
+            policy(rule(at_least=1), waivers=(Waiver(rule="rr", who="a", why="b", until=DAY),)),
+            "rule='rr', which is no rule; expected perhaps 'r'",
+        ),
+    ],
+)
+def test_a_policy_that_the_configured_checks_cannot_answer_is_refused(bad, says):
+    with pytest.raises(ConfigError) as error:
+        gate.refuse(bad, KNOWN)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["default", "four_fifths"])
+def test_the_shipped_policies_name_measures_that_there_are_and_say_where_limits_come_from(name):
+    from audit.registry import checks
+
+    shipped = Policy.model_validate(yaml.safe_load((POLICIES / f"{name}.yaml").read_text()))
+    gate.refuse(shipped, {key: [m.name for m in check.measures] for key, check in checks().items()})
+    assert any(r.severity == "blocking" for r in shipped.rules)
+    ratio = next(r for r in shipped.rules if r.name == "impact_ratio")
+    assert ratio.at_least == 0.8 and "29 CFR 1607.4(D)" in ratio.source
+    gate.refuse(
+        shipped, {r.check: [x.name for x in shipped.rules if x.check == r.check] for r in shipped.rules}
+    )
+
+
+def test_every_estimate_of_a_decision_is_the_one_that_was_judged():
+    estimate = stats.groups(["a", "b", "c"], [9, 8, 0], [100, 100, 1], [100, 100, 1], of="ratio")
+    decision = judge_one(estimate, at_least=0.8, policy_more={"minimum_group_share": 0.02})[0]
+    assert isinstance(decision.estimate, Estimate) and decision.estimate.statistic.groups == ("a", "b")
