@@ -1,6 +1,6 @@
 """How often a gate on the gap between groups is right, wrong and undecided: ours beside what others do.
 
-    python -m benchmarks.gate            # or: python benchmarks/gate.py [--runs 2000] [--peer-runs 40]
+    python -m benchmarks.gate [--runs 2000] [--peer-runs 40]
 
 Rates of ten groups (or two): half of them at .3 plus the true gap, half at .3; the limit on the gap is .10.
 One JSON object a line (work, library, n, value, seconds), then a Markdown table in the shape of
@@ -48,6 +48,8 @@ def ours(k: np.ndarray, n: np.ndarray) -> str:
     """Judge by this suite's bounds."""
     names = [f"g{i:02d}" for i in range(len(n))]
     s = stats.groups(names, k, n, n, of="difference").statistic
+    if s is None:
+        return "NOT-ESTIMABLE"
     if stats.high_bound(s, ALPHA) <= LIMIT:
         return "PASS"
     return "FAIL" if stats.low_bound(s, ALPHA) > LIMIT else "INCONCLUSIVE"
@@ -68,7 +70,7 @@ def fairlearn_bootstrap(k: np.ndarray, n: np.ndarray) -> str:
         ci_quantiles=[ALPHA, 1 - ALPHA],
         random_state=0,
     )
-    low, high = frame.difference_ci()
+    low, high = np.asarray(frame.difference_ci(), dtype=float)
     if high <= LIMIT:
         return "PASS"
     return "FAIL" if low > LIMIT else "INCONCLUSIVE"
@@ -110,6 +112,9 @@ def main() -> None:
             cells = []
             for name, (gate, runs) in gates.items():
                 if not runs:
+                    continue
+                if gate is fairlearn_bootstrap and sizes.sum() > 5000:
+                    cells.append("not run: 20 s a judgement")
                     continue
                 shares, seconds = measure(gate, sizes, gap, runs)
                 for word, value in shares.items():

@@ -54,6 +54,8 @@ _EXPLANATION = {
 _CALIBRATION = {
     "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
     "confidence_gap": "Mean confidence minus the share that came true: above 0 is overconfident.",
+    "group_calibration_error": "Calibration error of one group’s rows.",
+    "group_confidence_gap": "Mean confidence minus the share that came true, of one group’s rows.",
     "brier": "Mean squared error of the probabilities.",
     "ece_15": "Expected calibration error over 15 bins: above 0 even for a perfect model.",
     "perfect_calibration_p": "P-value of perfect calibration: small means that the gaps are not chance.",

@@ -12,12 +12,14 @@ from markupsafe import Markup
 
 from audit.evidence import Record
 from reports import cards, charts, front, numbers, page, words
+from reports.stored import stored
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(record: Record) -> bytes:
     """Return the page of a record as UTF-8; ValueError when its verdict contradicts its own decisions."""
+    record = stored(record)
     wrong = page.contradiction(record)
     if wrong:
         raise ValueError(f"record {record.name}: {wrong}; the record was altered or is incomplete")

@@ -6,12 +6,14 @@ import re
 
 from audit.evidence import Decision, Record
 from reports import front, numbers, words
+from reports.stored import stored
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|~&])")
 
 
 def render(record: Record) -> bytes:
     """Return the summary as UTF-8 Markdown; names are escaped, so that none can become markup."""
+    record = stored(record)
     when = record.volatile.judged or record.volatile.finished
     lines = [
         f"# {record.verdict}: {_text(numbers.name(record.name, 80))}",

@@ -20,6 +20,9 @@ _EXPECTED = (
 )
 
 
+_SPLITS = ("train", "validation", "calibration", "test", "reference")
+
+
 def system(record: Record) -> list[tuple[str, list[str]]]:
     """Return the declared system, then the model and the data as found, as (term, text)."""
     declared = record.facts.system
@@ -49,7 +52,8 @@ def _model(record: Record) -> list[tuple[str, str]]:
 def _data(record: Record) -> list[tuple[str, str]]:
     """Return the data's facts."""
     d = record.facts.data
-    splits = ", ".join(f"{numbers.name(k, 20)} {numbers.count(n)}" for k, n in d.splits.items())
+    order = [*(k for k in _SPLITS if k in d.splits), *(k for k in d.splits if k not in _SPLITS)]
+    splits = ", ".join(f"{numbers.name(k, 20)} {numbers.count(d.splits[k])}" for k in order)
     text = f"{numbers.name(d.name, 120)}: {d.modality}, {d.task}; target {numbers.name(d.target)}."
     text += f" Rows: {splits or NOT_PROVIDED}."
     classes = ", ".join(numbers.name(c, 40) for c in d.classes[:12])

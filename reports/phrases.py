@@ -259,4 +259,5 @@ _PHRASES: dict[tuple[str, str], Phrase] = {
     ("explanation.shapley", "importance"): _importance,
     ("explanation.shapley", "reliance"): _reliance,
     ("calibration.reliability", "calibration_error"): _calibration_error,
+    ("calibration.reliability", "group_calibration_error"): _calibration_error,
 }

@@ -58,6 +58,8 @@ def point(statistic: Statistic) -> float:
             if se < 0:
                 raise ValueError("a negative standard error")
             return _LINKS[link](value)
+        case _:
+            raise ValueError(f"statistic={statistic!r} is none that can be bounded")
 
 
 def low_bound(statistic: Statistic, alpha: float) -> float:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from audit.evidence import Estimate, GroupRates
 from audit.stats.estimates import EstimateSide, bounded
 from audit.stats.rates import HYBRID
@@ -22,9 +24,9 @@ _METHODS: dict[str, str] = {
 
 def groups(
     names: Sequence[str],
-    k: Sequence[float],
-    n: Sequence[float],
-    sizes: Sequence[float],
+    k: Sequence[float] | np.ndarray,
+    n: Sequence[float] | np.ndarray,
+    sizes: Sequence[float] | np.ndarray,
     *,
     of: Of,
     side: EstimateSide = "two-sided",
