@@ -86,11 +86,16 @@ def _table(shape: tuple[int, ...], columns: Columns | None, x_train: Any) -> Col
         raise problem(
             f"shape={shape} for network 'mlp'", "a table's shape (columns,)", "use 'cnn' for images"
         )
-    if x_train is None or np.shape(x_train)[1:] != tuple(shape) or len(x_train) == 0:
+    given = None if x_train is None else np.shape(x_train)
+    if given is None or given[1:] != tuple(shape) or given[0] == 0:
         raise problem(
-            f"x_train of shape {np.shape(x_train)}",
+            f"x_train of shape {given}",
             f"at least one training row of shape {shape}",
             "pass the training rows: they fit the scalers",
+        )
+    if not np.isfinite(np.asarray(x_train)).all():
+        raise problem(
+            "x_train has missing or infinite values", "finite numbers", "fill them or drop the rows"
         )
     columns = tuple(columns) if columns is not None else (0,) * shape[0]
     if len(columns) != shape[0]:
@@ -115,8 +120,8 @@ def _in_units_of(network: Network, y: np.ndarray) -> Network:
     """Return the network whose outputs are shifted and scaled to the targets' mean and standard deviation."""
     scale = y.std(axis=0)
     unit = {
-        "mean": jnp.asarray(y.mean(axis=0), jnp.float32),
-        "scale": jnp.asarray(np.where(scale > 0, scale, 1.0), jnp.float32),
+        "mean": jnp.asarray(y.mean(axis=0), jnp.float32).reshape(1, -1),
+        "scale": jnp.asarray(np.where(scale > 0, scale, 1.0), jnp.float32).reshape(1, -1),
     }
 
     def within(params: Any) -> Any:

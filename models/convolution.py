@@ -24,7 +24,7 @@ class Conv(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the convolution plus the bias."""
         x = jnp.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
-        return convolve(x, self.kernel[...]) + self.bias[...]
+        return convolve(x, self.kernel[...]) + self.bias[...][None, None, None]
 
 
 @jax.custom_vjp

@@ -79,7 +79,7 @@ def squared(variance: tuple[float, ...]) -> Loss:
 
     def loss(outputs: jax.Array, y: jax.Array) -> jax.Array:
         error = outputs - y.reshape(outputs.shape).astype(outputs.dtype)
-        return (jnp.square(error) / jnp.asarray(variance, outputs.dtype)).mean(axis=1)
+        return (jnp.square(error) / jnp.asarray(variance, outputs.dtype)[None]).mean(axis=1)
 
     return loss
 

@@ -25,8 +25,8 @@ class MLPOptions:
 
     hidden: tuple[int, ...] = (128, 128)
     activation: str = "relu"
-    dropout: float = 0.1
-    bins: int = 16
+    dropout: float = 0.2
+    bins: int = 64
 
     def __post_init__(self) -> None:
         check_units("hidden", self.hidden, None)
@@ -45,8 +45,9 @@ class Numeric(nnx.Module):
     """Numeric columns standardised, and where bins > 0 also encoded piecewise-linearly.
 
     The encoding of x in bin t with edges b[t-1] < b[t] is clip((x - b[t-1]) / (b[t] - b[t-1]), 0, 1), the
-    first bin unbounded below and the last above; edges are quantiles of the training rows (Gorishniy,
-    Rubachev & Babenko 2022, On Embeddings for Numerical Features, eq. 1).
+    first bin unbounded below and the last above (Gorishniy, Rubachev & Babenko 2022, On Embeddings for
+    Numerical Features, eq. 1). Edges are quantiles of the column's distinct training values, so that a
+    column that is mostly 0 keeps its resolution elsewhere.
     """
 
     def __init__(self, columns: tuple[int, ...], x_train: np.ndarray, bins: int) -> None:
@@ -55,27 +56,28 @@ class Numeric(nnx.Module):
         self.columns = columns
         values = np.asarray(x_train, np.float64)[:, list(columns)]
         scaler = StandardScaler().fit(values)
-        self.mean = Constant(jnp.asarray(scaler.mean_, jnp.float32))
-        self.scale = Constant(jnp.asarray(scaler.scale_, jnp.float32))
-        encoded = [
-            _bins((v - m) / s, bins) for v, m, s in zip(values.T, scaler.mean_, scaler.scale_, strict=True)
-        ]
+        mean, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
+        self.mean, self.scale = (Constant(jnp.asarray(a, jnp.float32)) for a in (mean, scale))
+        encoded = [_bins(z, bins) for z in ((values - mean) / scale).T]
         self.of = tuple(i for i, e in enumerate(encoded) for _ in e)
         table = np.concatenate([np.zeros((0, 4)), *encoded]).astype(np.float32)
         self.left, self.width, self.floor, self.ceiling = (Constant(jnp.asarray(c)) for c in table.T)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the encoded columns [n, numeric + bins]."""
-        z = (x[:, np.array(self.columns)] - self.mean[...]) / self.scale[...]
+        z = (x[:, np.array(self.columns)] - self.mean[...][None]) / self.scale[...][None]
         if not self.of:
             return z
-        within = (z[:, np.array(self.of)] - self.left[...]) / self.width[...]
-        return jnp.concatenate([z, jnp.clip(within, self.floor[...], self.ceiling[...])], axis=1)
+        within = (z[:, np.array(self.of)] - self.left[...][None]) / self.width[...][None]
+        return jnp.concatenate([z, jnp.clip(within, self.floor[...][None], self.ceiling[...][None])], axis=1)
 
 
 def _bins(z: np.ndarray, bins: int) -> np.ndarray:
     """Return (left edge, width, floor, ceiling) of each bin of a column: none where one line says it all."""
-    edges = np.unique(np.quantile(np.unique(z), np.linspace(0, 1, bins + 1)).astype(np.float32)) if bins else np.empty(0)
+    if not bins:
+        return np.zeros((0, 4))
+    quantiles = np.quantile(np.unique(z), np.linspace(0, 1, bins + 1))
+    edges = np.unique(np.round(quantiles, 4))  # a narrower bin would turn rounding errors into jumps
     if len(edges) < 3:
         return np.zeros((0, 4))
     floor, ceiling = np.zeros(len(edges) - 1), np.ones(len(edges) - 1)
@@ -83,16 +85,21 @@ def _bins(z: np.ndarray, bins: int) -> np.ndarray:
     return np.stack([edges[:-1], np.diff(edges), floor, ceiling], axis=1)
 
 
+def _dimensions(categories: int) -> int:
+    """Return an embedding's dimensions for a column of this many categories (fastai's rule of thumb)."""
+    return min(50, round(1.6 * categories**0.56))
+
+
 class Categories(nnx.Module):
     """Embeddings of categorical columns, of min(50, round(1.6 c^0.56)) dimensions for c categories.
 
-    The rule is fastai's. Code 0, a category not seen in training, starts and stays at the origin.
+    Code 0, a category not seen in training, starts at the origin, the embeddings' centre, and stays there.
     """
 
     def __init__(self, columns: tuple[int, ...], sizes: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
         self.columns, self.sizes = columns, sizes
         self.tables = nnx.List(
-            nnx.Param(jax.random.normal(rngs.params(), (c, min(50, round(1.6 * c**0.56)))).at[0].set(0.0))
+            nnx.Param(0.1 * jax.random.normal(rngs.params(), (c, _dimensions(c))).at[0].set(0.0))
             for c in sizes
         )
 

@@ -23,17 +23,17 @@ class Recipe:
     evenly over the classes. class_weights: weight rows so that every class counts the same.
     """
 
-    epochs: int = 50
+    epochs: int = 30
     batch: int = 128
     learning_rate: float = 1e-3
-    weight_decay: float = 0.0
+    weight_decay: float = 0.01
     patience: int | None = 8
     min_delta: float = 0.0
-    schedule: Schedule = "constant"
+    schedule: Schedule = "cosine"
     warmup: float = 0.0
     label_smoothing: float = 0.0
     class_weights: bool = False
-    optimizer: Optimizer = "adam"
+    optimizer: Optimizer = "adamw"
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from audit.evidence import CheckResult, Decision, Record
 from reports import cards, front, numbers, phrases
 from reports.blocks import blocks
-from reports.grids import MOST_ROWS, Block, Cell, Context, Grid, Line, head
+from reports.grids import MOST_OPEN, MOST_ROWS, Block, Cell, Context, Grid, Line, head
 
 SECTIONS = (
     ("accuracy", "Accuracy", "reg eng"),
@@ -123,7 +123,10 @@ def _numbers(own: list[CheckResult], decisions: list[Decision]) -> Block | None:
         " Group by group, the rates stand above." if apart else ""
     )
     caption += f" The first {MOST_ROWS}; {numbers.count(left)} more are in the record." if left else ""
-    return Block("Table", "Every number of these checks.", caption, Grid(heads, tuple(lines), "all stack"))
+    title, grid = "Every number of these checks.", Grid(heads, tuple(lines), "all stack")
+    if len(lines) > MOST_OPEN:
+        return Block("Table", title, caption, folded=grid)
+    return Block("Table", title, caption, grid)
 
 
 def _measured(case: phrases.Case, decisions: list[Decision]) -> Line:

@@ -59,8 +59,8 @@ def curves(
     for mark in marks:
         at = y.at(mark.limit)
         parts += [line("cut", x.at(mark.x), x.at(mark.x), FLOOR, TOP)]
-        parts += [line("lim", x.at(mark.x) - 3, x.at(mark.x) + 3, at, at)]
-        parts += [_beside("lb", x.at(mark.x), at, mark.words, "1.7em")]
+        parts += [line("lim", x.at(mark.x) - 2.5, x.at(mark.x) + 2.5, at, at)]
+        parts += [_beside("lb", x.at(mark.x), at, mark.words, ".35em", 3)]
     if dots:
         for s in lines:
             for p in s.points:
@@ -77,11 +77,11 @@ def _x_scale(lines: list[Series]) -> Scale:
 
 
 def _y_scale(lines: list[Series], marks: list[Mark]) -> Scale:
-    """Return 0 to 1 for shares, else round ends; downward, since SVG's y grows downward."""
+    """Return 0 to 1 for shares that spread, else round ends; downward, since SVG's y grows downward."""
     values = [v for s in lines for p in s.points for v in (p.value, p.low, p.high) if v is not None]
     values += [m.limit for m in marks]
     low, high = min(values), max(values)
-    ends = (0.0, 1.0) if low >= 0 and high <= 1 and (high > 0.3) else around((low, high), pad=0.08)
+    ends = (0.0, 1.0) if low >= 0 and high <= 1 and high - low > 0.4 else around((low, high), pad=0.15)
     return Scale(*ends, FLOOR, TOP)
 
 
@@ -143,23 +143,21 @@ def _point(p: Point, x: Scale, y: Scale, kind: str) -> list[Markup]:
 
 
 def _names(lines: list[Series], x: Scale, y: Scale) -> list[Markup]:
-    """Return each line's name by its middle: the lowest line's below it, the others' above, kept apart."""
+    """Return each line's name at its end: the lowest line's below it, the others' above, kept apart."""
     if len(lines) < 2:
         return []
-    middle = {s.name: s.points[len(s.points) // 2] for s in lines}
-    ranked = sorted(lines, key=lambda s: y.at(middle[s.name].value))
+    ends = sorted((y.at(s.points[-1].value), x.at(s.points[-1].x), s.name) for s in lines)
     parts, last = [], -100.0
-    for s in ranked:
-        p = middle[s.name]
-        last = at = max(y.at(p.value), last + 6)
-        dy = "1.4em" if s is ranked[-1] else "-.7em"
-        parts.append(_beside("lb", x.at(p.x), at, numbers.name(s.name, 28), dy))
+    for i, (at, right, name) in enumerate(ends):
+        last = at = max(at, last + 6)
+        dy = "1.7em" if i == len(ends) - 1 else "-.9em"
+        parts.append(_beside("lb", right, at, numbers.name(name, 28), dy, 0))
     return parts
 
 
-def _beside(kind: str, x: float, y: float, words: str, dy: str) -> Markup:
+def _beside(kind: str, x: float, y: float, words: str, dy: str, gap: float) -> Markup:
     """Return a label right of x, or left of it near the right edge."""
-    return text(kind, x - 1, y, words, "end", dy) if x > 60 else text(kind, x + 1, y, words, "start", dy)
+    return text(kind, x - gap, y, words, "end", dy) if x > 60 else text(kind, x + gap, y, words, "start", dy)
 
 
 def reliability(bins: Iterable[Point], *, x_title: str, label: str) -> Markup:

@@ -12,7 +12,7 @@ from audit.evidence import Decision, Scalar, Table, Verdict
 from reports import numbers
 
 MOST_ROWS = 400
-MOST_OPEN = 25
+MOST_OPEN = 15
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,13 @@ def as_grid(table: Table) -> Grid:
 
 
 def _is_bound(table: Table, i: int) -> bool:
-    """Tell whether a column is the lower or upper bound of the number before it."""
+    """Tell whether a column is the lower or upper bound of the number before it, by its name."""
     names = [c.name for c in table.columns]
-    low = names[i].endswith("low") and names[i + 1 : i + 2] == [names[i][:-3] + "high"]
-    return i > 0 and (low or (names[i].endswith("high") and names[i - 1] == names[i][:-4] + "low"))
+    start = i - 1 if names[i].endswith("low") else i - 2
+    if start < 0 or table.kind == "matrix" or table.columns[start].kind == "text":
+        return False
+    bounds = names[start + 1 : start + 3]
+    return bounds in (["low", "high"], [f"{names[start]} low", f"{names[start]} high"])
 
 
 def _cells(table: Table, row: tuple[Scalar, ...]) -> Iterator[Cell]:

@@ -108,23 +108,28 @@ def _extreme_groups(rows: list[Row], metric: str) -> str:
 
 
 def _other_rates(table: Table, rows: list[Row], metrics: list[str]) -> Block:
-    """Return the other rates of each group, each beside its own denominator."""
+    """Return the other rates of each group, each above its interval and its own denominator."""
     cells = {(r["attribute"], r["group"], r["metric"]): r for r in rows}
-    heads = [head("Group")]
-    for m in metrics:
-        heads += [head(m.replace("_", " ").capitalize(), "num"), head("of", "num")]
+    heads = (head("Group"), *(head(m.replace("_", " ").capitalize(), "num") for m in metrics))
     lines = []
     for attribute, of in by(rows, "attribute").items():
         lines.append(Line((Cell(attribute),), "grp"))
         for group in list(dict.fromkeys(r["group"] for r in of))[:MOST_ROWS]:
-            line = [Cell(str(group), css="c-nm")]
-            for m in metrics:
-                r = cells.get((of[0]["attribute"], group, m), {})
-                line += [value_cell(r.get("value"), r.get("low"), r.get("high"))]
-                line += [Cell(numbers.count(real(r.get("n"))), css="num")]
-            lines.append(Line(tuple(line)))
-    caption = "The column “of” is the rate’s denominator; where it is 0 the rate does not exist."
-    title, grid = "Every rate stands with its own denominator.", Grid(tuple(heads), tuple(lines))
+            found = [cells.get((of[0]["attribute"], group, m), {}) for m in metrics]
+            lines.append(Line((Cell(str(group), css="c-nm"), *(_rate_cell(r) for r in found))))
+    title = "Every rate stands with its own denominator."
+    caption = (
+        "95\u00a0% intervals; after “of”, the rate’s denominator. Where it is 0 the rate does not exist."
+    )
+    grid = Grid(heads, tuple(lines), "rates")
     if len(lines) > MOST_OPEN:
         return Block("Table", title, caption, folded=grid)
     return Block("Table", title, caption, grid)
+
+
+def _rate_cell(row: Row) -> Cell:
+    """Return a rate over its interval and denominator."""
+    value = real(row.get("value"))
+    bounds = numbers.interval(real(row.get("low")), real(row.get("high")))
+    small = (bounds, f"of {numbers.count(real(row.get('n')) or 0)}") if value is not None else ("of 0",)
+    return Cell(numbers.number(value), css="num", small=tuple(text for text in small if text))

@@ -28,7 +28,10 @@ def system(record: Record) -> list[tuple[str, list[str]]]:
     declared = record.facts.system
     keys = [*_EXPECTED, *(key for key in declared if key not in _EXPECTED)]
     rows = [(_term(key), numbers.visible(declared.get(key, "")).strip() or NOT_PROVIDED) for key in keys]
-    return [(term, [text]) for term, text in rows + _model(record) + _data(record)]
+    joined: dict[str, list[str]] = {}
+    for term, text in rows + _model(record) + _data(record):
+        joined.setdefault(term, []).append(text)
+    return list(joined.items())
 
 
 def _term(key: str) -> str:
@@ -77,7 +80,7 @@ def _data(record: Record) -> list[tuple[str, str]]:
 
 def _sizes(groups: dict[str, int]) -> str:
     """Return groups with their rows in the test split, at most twelve."""
-    shown = ", ".join(f"{numbers.name(g, 40)} {numbers.count(n)}" for g, n in list(groups.items())[:12])
+    shown = ", ".join(f"{numbers.name(g, 40)} ({numbers.count(n)})" for g, n in list(groups.items())[:12])
     return shown + (f" and {len(groups) - 12} more" if len(groups) > 12 else "")
 
 

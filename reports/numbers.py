@@ -46,6 +46,12 @@ def count(n: float | None) -> str:
     return (MINUS if n < 0 else "") + text
 
 
+def about(n: float) -> str:
+    """Return a count to two significant digits, for what is only estimated."""
+    unit = 10 ** max(len(str(round(n))) - 2, 0)
+    return count(math.ceil(n / unit) * unit)
+
+
 def digits_apart(values: tuple[float | None, ...], limit: float | None) -> int:
     """Return how many decimals (3 to 8) keep values that differ from the limit apart from it."""
     if limit is None:

@@ -128,13 +128,21 @@ def reliability(table: Table, rows: list[Row], context: Context) -> list[Block]:
         return plain(table, rows, context)
     said = f"Reliability diagram. {title} The numbers are in the table below the figure."
     bars = [(known_number(r["lower"]), known_number(r["upper"]), real(r["n"]) or 0) for r in rows]
-    pictures = (
-        curves.reliability(points, x_title="stated probability", label=said),
-        curves.histogram(bars, label=f"Rows in each of {len(bars)} bins of stated probability."),
-    )
-    total = numbers.plural(sum(n for *_, n in bars), "row")
-    read = f"{headline(table)}. {total}, 95\u00a0% intervals; on the diagonal, stated and observed agree."
-    return [Block("Figure", title, caption_of(read, table.note), None, pictures, as_grid(table))]
+    pictures = [curves.reliability(points, x_title="stated probability", label=said)]
+    if _even(bars):
+        label = f"Rows in each of {len(bars)} bins of stated probability."
+        pictures.append(curves.histogram(bars, label=label))
+    counts = [n for *_, n in bars]
+    total = numbers.plural(sum(counts), "row")
+    spread = f"{numbers.count(min(counts))} to {numbers.count(max(counts))} a bin"
+    read = f"{headline(table)}. {total}, {spread}; 95\u00a0% intervals. On the diagonal stated and observed agree."
+    return [Block("Figure", title, caption_of(read, table.note), None, tuple(pictures), as_grid(table))]
+
+
+def _even(bars: list[tuple[float, float, float]]) -> bool:
+    """Tell whether bins are equally wide, so that their heights may be compared."""
+    widths = [high - low for low, high, _ in bars]
+    return max(widths) - min(widths) < 1e-6
 
 
 def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:

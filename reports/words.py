@@ -197,7 +197,7 @@ def needed(decision: Decision, power: float) -> str:
     if decision.rows_needed is None or estimate is None:
         crosses = undecided(decision).startswith("The interval")
         return "So near the limit, no realistic number of rows would decide." if crosses else ""
-    more = numbers.count(max(decision.rows_needed - estimate.n, 0))
+    more = numbers.about(max(decision.rows_needed - estimate.n, 0))
     return (
         f"{numbers.plural(estimate.n, 'row')} now; about {more} more would decide it with power {power:g}, "
         "were the truth as estimated."

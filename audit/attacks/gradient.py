@@ -16,6 +16,9 @@ from audit.attacks.losses import Loss
 
 Apply = Callable[[Any, Array], Array]
 _INF = float("inf")
+# How far the steps from one start reach, in eps. Madry et al. 2018 take 2.5; for L2 that ends 1.3 % short of
+# a linear model's optimum from a start at a right angle to it, 5 ends within 0.01 %.
+TRAVEL: dict[Norm, float] = {"linf": 2.5, "l2": 5.0}
 
 
 @partial(jax.jit, static_argnames=("apply", "norm", "loss"))
@@ -71,13 +74,13 @@ def pgd(
 ) -> Array:
     """Return, for each x[n, ...], the worst point met by projected gradient ascent from random starts.
 
-    Madry et al. 2018. step_size is relative to eps, by default 2.5 / steps. The worst point is the one of
+    Madry et al. 2018. step_size is relative to eps, by default TRAVEL[norm] / steps. The worst point is the one of
     smallest margin over all steps, restarts and x itself, so it is misclassified where any point met was.
     keys[n] are JAX keys, one an example: the result does not depend on the other examples. One
     compilation serves every eps and step_size.
     """
     b = ball(x, eps, norm, scale, low, high)
-    step = b.eps * (2.5 / steps if step_size is None else jnp.asarray(step_size, x.dtype))
+    step = b.eps * (TRAVEL[norm] / steps if step_size is None else jnp.asarray(step_size, x.dtype))
 
     def look(s: _Search, margin: Array) -> _Search:
         worse = (margin < s.margin).reshape(b.eps.shape)

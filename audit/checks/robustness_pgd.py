@@ -9,6 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from audit import stats
+from audit.attacks.balls import Norm
+from audit.attacks.gradient import TRAVEL
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import Mapped, Rows, Shared, fgsm_rows, gradient_rows, noise_rows, pgd_rows
 from audit.devices import batch_size, map_examples
@@ -42,7 +44,9 @@ class PgdOptions(Options):
     )
     steps: int = Field(40, ge=1, description="gradient steps from each start")
     restarts: int = Field(1, ge=1, description="random starts, the worst of which counts")
-    step_size: Positive | None = Field(None, description="step, relative to eps; null: 2.5 / steps")
+    step_size: Positive | None = Field(
+        None, description="step, relative to eps; null: 2.5 / steps (linf), 5 / steps (l2)"
+    )
     loss: Literal["cross-entropy", "margin"] = Field("cross-entropy", description="loss that is raised")
     rows: int | None = Field(1000, ge=1, description="test rows tried, drawn by the seed; null: all")
 
@@ -99,7 +103,7 @@ def pgd(subject: Subject, options: PgdOptions, ctx: Context) -> Findings:
     search = _Search(subject, _target(subject, o.rows, ctx.seed), o, _loss(subject, o), ctx)
     if not np.any(search.target.scale):
         return _nothing_moves(search)
-    runs = [run for norm in dict.fromkeys(o.norms) for run in _runs(search, norm)]
+    runs = _runs(search)
     signs = _signs(search, [run.tried for run in runs])
     measurements = _measurements(search.target, runs, signs)
     return Findings(
@@ -147,19 +151,19 @@ def _target(subject: Subject, limit: int | None, seed: int) -> Target:
     )
 
 
-def _runs(s: _Search, norm: Literal["linf", "l2"]) -> list[_Run]:
-    """Return one run a radius, ascending; a row felled within a smaller radius stays felled."""
+def _runs(s: _Search) -> list[_Run]:
+    """Return one run a norm and radius, ascending; a row felled within a smaller radius stays felled."""
+    radii = [(norm, eps) for norm in dict.fromkeys(s.options.norms) for eps in _radii(s.options, norm)]
+    felled = {norm: np.zeros(len(s.target.y), bool) for norm, _ in radii}
     runs: list[_Run] = []
-    felled = np.zeros(len(s.target.y), bool)
-    radii = _radii(s.options, norm)
-    for eps in radii:
+    for norm, eps in radii:
         s.ctx.tick(len(runs), len(radii))
-        runs.append(_run(s, norm, eps, felled))
-        felled = runs[-1].felled
+        runs.append(_run(s, norm, eps, felled[norm]))
+        felled[norm] = runs[-1].felled
     return runs
 
 
-def _run(s: _Search, norm: Literal["linf", "l2"], eps: float, before: np.ndarray) -> _Run:
+def _run(s: _Search, norm: Norm, eps: float, before: np.ndarray) -> _Run:
     """Try PGD, the single step and noise on the rows that stand, and a few that fell before."""
     correct, o, apply = s.target.correct, s.options, s.subject.model.apply
     standing, fallen = np.flatnonzero(correct & ~before), np.flatnonzero(correct & before)
@@ -175,21 +179,21 @@ def _run(s: _Search, norm: Literal["linf", "l2"], eps: float, before: np.ndarray
     return _Run(felled, Tried(norm, eps, *by, again=before[at]))
 
 
-def _felled(s: _Search, attack: Mapped, norm: str, eps: float, at: np.ndarray) -> np.ndarray:
+def _felled(s: _Search, attack: Mapped, norm: Norm, eps: float, at: np.ndarray) -> np.ndarray:
     """Return which rows `at` the attack moves to a valid point that the model decides wrongly."""
     if not len(at):
         return np.zeros(0, bool)
     t, model = s.target, s.subject.model
     x = t.x[at]
-    moved = map_examples(attack, _shared(s, eps), Rows(x, t.y[at], t.number[at]), batch=BATCH)
+    moved = map_examples(attack, _shared(s, norm, eps), Rows(x, t.y[at], t.number[at]), batch=BATCH)
     valid = inside(x, moved, eps=eps, norm=norm, scale=t.scale, low=t.low, high=t.high)
     return valid & (decide(run_model(model, moved, batch=BATCH), model) != t.y[at])
 
 
-def _shared(s: _Search, eps: float) -> Shared:
+def _shared(s: _Search, norm: Norm, eps: float) -> Shared:
     """Return what every batch is given; sizes are arrays, so that one compilation serves them all."""
     t, o = s.target, s.options
-    step = np.float32(2.5 / o.steps if o.step_size is None else o.step_size)
+    step = np.float32(TRAVEL[norm] / o.steps if o.step_size is None else o.step_size)
     return Shared(s.subject.model.params, s.ctx.key, np.float32(eps), t.scale, t.low, t.high, step)
 
 
@@ -207,7 +211,9 @@ def _signs(s: _Search, tried: list[Tried]) -> list[Sign]:
     t, correct = s.target, s.target.correct
     rows = Rows(t.x[correct], t.y[correct], t.number[correct])
     measure = gradient_rows(s.subject.model.apply, s.loss)
-    sizes = map_examples(measure, _shared(s, 0.0), rows, batch=BATCH) if correct.any() else np.zeros(0)
+    sizes = (
+        map_examples(measure, _shared(s, "linf", 0.0), rows, batch=BATCH) if correct.any() else np.zeros(0)
+    )
     return [*signs, *gradients(sizes)]
 
 
@@ -289,7 +295,7 @@ def _curve(measurements: tuple[Measurement, ...], o: PgdOptions) -> Table:
         Column(name="high", label="High", kind="rate"),
         Column(name="n", label="Rows", kind="count"),
     )
-    budget = f"{o.steps} steps, {o.restarts} random start{'s' * (o.restarts > 1)}, {o.loss} loss"
+    budget = f"{o.steps} steps, {o.restarts} random start{'s' * (o.restarts > 1)}, on the {o.loss} loss"
     note = f"PGD with {budget}. Upper bounds: a stronger attack may find more."
     return Table(
         name="robust_accuracy",

@@ -78,6 +78,14 @@ def test_interval_with_one_bound():
 def test_counts_percent_p():
     assert numbers.count(15060) == "15,060"
     assert numbers.count(12.5) == "12.5"
+    assert [numbers.about(n) for n in (0, 7, 99, 186, 8100, 64186)] == [
+        "0",
+        "7",
+        "99",
+        "190",
+        "8,100",
+        "65,000",
+    ]
     assert numbers.plural(1, "row") == "1 row" and numbers.plural(0, "row") == "0 rows"
     assert numbers.percent(0.95) == "95\u00a0%" and numbers.percent(0.9917, 2) == "99.17\u00a0%"
     assert numbers.p_value(0.0001) == "p < 0.001" and numbers.p_value(0.042) == "p = 0.042"
