@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audit import reasons, stats
+from audit import gate_match, gate_words, stats
 from audit.errors import ConfigError
 from audit.evidence import (
     WORST_FIRST,
@@ -104,38 +104,22 @@ def _worst(decisions: Sequence[Decision]) -> Verdict:
 
 def _cases(rule: Rule, results: Sequence[CheckResult], policy: Policy) -> list[_Case]:
     """Return the rule's case on every measurement it matches, or one that says why there is none."""
-    own = [result for result in results if result.check == rule.check]
-    if not own:
-        return [_Case(rule, f"the check {rule.check} did not run")]
-    for result in own:
-        if result.status != "ok":
-            what = "was skipped" if result.status == "skipped" else "ended in an error"
-            return [_Case(rule, f"the check {rule.check} {what}: {result.reason or 'no reason given'}")]
-    named = [m for result in own for m in result.findings.measurements if m.name == rule.name]
-    matched = sorted((m for m in named if _holds(rule.where, m.where)), key=_order)
-    if not matched:
-        places = ", ".join(sorted({_place(m.where) for m in named}))
-        if not places:
-            return [_Case(rule, f"the check {rule.check} found no {rule.name}")]
-        return [_Case(rule, f"no {rule.name} was found at {_place(rule.where)}, only at {places}")]
-    return [_case(rule, m, policy) for m in matched]
+    matched, reason = gate_match.find(rule, results)
+    return [_case(rule, m, policy) for m in matched] or [_Case(rule, reason)]
 
 
 def _case(rule: Rule, m: Measurement, policy: Policy) -> _Case:
     """Return what the bounds of one measurement say about the rule; anything impossible has none."""
-    estimate, excluded = _without_small_groups(m.estimate, policy.minimum_group_share)
+    estimate, excluded, least = m.estimate, (), rule.at_least is not None
     try:
+        estimate, excluded = _without_small_groups(m.estimate, policy.minimum_group_share)
         reason = _refusal(estimate)
         if reason or estimate.statistic is None:
             return _Case(rule, reason, m, estimate, excluded)
-        bound = stats.low_bound if rule.at_least is not None else stats.high_bound
-        pass_bound = bound(estimate.statistic, policy.alpha)
-        least = rule.at_least is not None
-        p = (
-            1.0
-            if _same_side(rule, estimate)
-            else stats.p_fail(estimate.statistic, rule.limit, at_least=least, at_most=not least)
-        )
+        pass_bound = (stats.low_bound if least else stats.high_bound)(estimate.statistic, policy.alpha)
+        p = 1.0
+        if not _same_side(rule, estimate):
+            p = stats.p_fail(estimate.statistic, rule.limit, at_least=least, at_most=not least)
     except (ValueError, ArithmeticError) as error:
         return _Case(rule, f"its statistics are impossible ({error})", m, estimate, excluded)
     return _Case(rule, "", m, estimate, excluded, pass_bound, p)
@@ -191,25 +175,25 @@ def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: 
         "waiver": waiver,
     }
     if case.reason or m is None or e is None or e.value is None or e.statistic is None:
-        name = reasons.name_of(m) if m else rule.measure
-        return Decision(verdict="NOT-ESTIMABLE", reason=reasons.unknown(name, case.reason), **told)
+        name = gate_words.name_of(m) if m else rule.measure
+        return Decision(verdict="NOT-ESTIMABLE", reason=gate_words.unknown(name, case.reason), **told)
     least, bound = rule.at_least is not None, case.pass_bound
     if case.p_fail <= level:
         beyond = (stats.high_bound if least else stats.low_bound)(e.statistic, level)
-        why = reasons.failed(rule, m, e, beyond, 1 - level, case.p_fail)
+        why = gate_words.failed(rule, m, e, beyond, 1 - level, case.p_fail)
         told |= {"bound": _finite(beyond), "bound_level": 1 - level, "p_fail": case.p_fail}
         return Decision(verdict="FAIL", reason=why, **told)
     told |= {"bound": _finite(bound), "bound_level": 1 - policy.alpha, "p_fail": case.p_fail}
     inside = (bound >= rule.limit <= e.value) if least else (bound <= rule.limit >= e.value)
     if inside and quick:
-        return Decision(verdict="INCONCLUSIVE", reason=reasons.quick(rule, m, e, bound), **told)
+        return Decision(verdict="INCONCLUSIVE", reason=gate_words.quick(rule, m, e, bound), **told)
     if inside:
         attacks = e.side == ("at most" if least else "at least")
         return Decision(
-            verdict="PASS", reason=reasons.passed(rule, m, e, bound, policy, attacks=attacks), **told
+            verdict="PASS", reason=gate_words.passed(rule, m, e, bound, policy, attacks=attacks), **told
         )
     if _same_side(rule, e) and (e.value < rule.limit if least else e.value > rule.limit):
-        return Decision(verdict="INCONCLUSIVE", reason=reasons.unproven(rule, m, e, bound), **told)
+        return Decision(verdict="INCONCLUSIVE", reason=gate_words.unproven(rule, m, e, bound), **told)
     return _inconclusive(case, m, e, level, policy, told)
 
 
@@ -227,38 +211,13 @@ def _inconclusive(
         alpha=policy.alpha if good else level,
         power=policy.power,
     )
-    why = reasons.open_(case.rule, m, e, case.pass_bound, rows, policy)
+    why = gate_words.open_(case.rule, m, e, case.pass_bound, rows, policy)
     return Decision(verdict="INCONCLUSIVE", reason=why, rows_needed=rows, **told)
 
 
 def _same_side(rule: Rule, e: Estimate) -> bool:
     """Return whether the truth may be better than the number, so that no number can show a FAIL."""
     return e.side == ("at least" if rule.at_least is not None else "at most")
-
-
-def _holds(asked: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Return whether every asked key is there with that value; numbers up to rounding."""
-    return all(key in where and _equal(value, where[key]) for key, value in asked.items())
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Return whether two values of `where` are the same."""
-    numbers = isinstance(a, int | float) and isinstance(b, int | float)
-    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
-
-
-def _place(where: Mapping[str, Any]) -> str:
-    """Return where as text."""
-    return " ".join(f"{key}={value}" for key, value in sorted(where.items())) or "anywhere"
-
-
-def _order(m: Measurement) -> tuple[Any, ...]:
-    """Return a key that sorts measurements by where they hold, numbers by size, whatever order they came in."""
-    places = [
-        (key, isinstance(value, str), value if not isinstance(value, str) else 0.0, str(value))
-        for key, value in sorted(m.where.items())
-    ]
-    return (places, m.label, m.model_dump_json())
 
 
 def _finite(value: float) -> float | None:

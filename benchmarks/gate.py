@@ -114,7 +114,7 @@ def main() -> None:
                 if not runs:
                     continue
                 if gate is fairlearn_bootstrap and sizes.sum() > 5000:
-                    cells.append("not run: 20 s a judgement")
+                    cells.append("not run: about 20 s a judgement")
                     continue
                 shares, seconds = measure(gate, sizes, gap, runs)
                 for word, value in shares.items():

@@ -44,10 +44,10 @@ class Constant(nnx.Variable):
 class Numeric(nnx.Module):
     """Numeric columns standardised, and where bins > 0 also encoded piecewise-linearly.
 
-    The encoding of x in bin t with edges b[t-1] < b[t] is clip((x - b[t-1]) / (b[t] - b[t-1]), 0, 1), the
-    first bin unbounded below and the last above (Gorishniy, Rubachev & Babenko 2022, On Embeddings for
-    Numerical Features, eq. 1). Edges are quantiles of the column's distinct training values, so that a
-    column that is mostly 0 keeps its resolution elsewhere.
+    The encoding of x in bin t with edges b[t-1] < b[t] is clip((x - b[t-1]) / (b[t] - b[t-1]), 0, 1)
+    (Gorishniy, Rubachev & Babenko 2022, On Embeddings for Numerical Features, eq. 1; outside the training
+    range only the standardised value goes on). Edges are quantiles of the column's distinct training
+    values, so that a column that is mostly 0 keeps its resolution elsewhere.
     """
 
     def __init__(self, columns: tuple[int, ...], x_train: np.ndarray, bins: int) -> None:
@@ -60,8 +60,8 @@ class Numeric(nnx.Module):
         self.mean, self.scale = (Constant(jnp.asarray(a, jnp.float32)) for a in (mean, scale))
         encoded = [_bins(z, bins) for z in ((values - mean) / scale).T]
         self.of = tuple(i for i, e in enumerate(encoded) for _ in e)
-        table = np.concatenate([np.zeros((0, 4)), *encoded]).astype(np.float32)
-        self.left, self.width, self.floor, self.ceiling = (Constant(jnp.asarray(c)) for c in table.T)
+        left, width = np.concatenate(encoded).T
+        self.left, self.width = (Constant(jnp.asarray(a, jnp.float32)) for a in (left, width))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the encoded columns [n, numeric + bins]."""
@@ -69,20 +69,16 @@ class Numeric(nnx.Module):
         if not self.of:
             return z
         within = (z[:, np.array(self.of)] - self.left[...][None]) / self.width[...][None]
-        return jnp.concatenate([z, jnp.clip(within, self.floor[...][None], self.ceiling[...][None])], axis=1)
+        return jnp.concatenate([z, jnp.clip(within, 0, 1)], axis=1)
 
 
 def _bins(z: np.ndarray, bins: int) -> np.ndarray:
-    """Return (left edge, width, floor, ceiling) of each bin of a column: none where one line says it all."""
-    if not bins:
-        return np.zeros((0, 4))
+    """Return (left edge, width) of each bin of a column: none where one line says it all."""
     quantiles = np.quantile(np.unique(z), np.linspace(0, 1, bins + 1))
     edges = np.unique(np.round(quantiles, 4))  # a narrower bin would turn rounding errors into jumps
-    if len(edges) < 3:
-        return np.zeros((0, 4))
-    floor, ceiling = np.zeros(len(edges) - 1), np.ones(len(edges) - 1)
-    floor[0], ceiling[-1] = -np.inf, np.inf
-    return np.stack([edges[:-1], np.diff(edges), floor, ceiling], axis=1)
+    if bins == 0 or len(edges) < 3:
+        return np.zeros((0, 2))
+    return np.stack([edges[:-1], np.diff(edges)], axis=1)
 
 
 def _dimensions(categories: int) -> int:

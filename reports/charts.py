@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from audit.evidence import Decision, Estimate, Rule
+from audit.evidence import Decision, Rule
 from reports import numbers
 from reports.marks import Scale, around, dot, line, picture, rect, steps, text, whiskers
 
@@ -108,10 +108,13 @@ def group_row(
 
 
 def axis_row(scale: Scale) -> Markup:
-    """Return the axis labels above a column of group rows."""
-    return picture(
-        "fa", [text("tk", scale.at(at), 80, numbers.tick(at)) for at in steps(scale.low, scale.high)]
-    )
+    """Return the axis labels above a column of rows, the outer ones inside the column."""
+    labels = []
+    for at in steps(scale.low, scale.high):
+        x = scale.at(at)
+        anchor = "start" if x < 2 else "end" if x > 98 else "middle"
+        labels.append(text("tk", x, 80, numbers.tick(at), anchor))
+    return picture("fa", labels)
 
 
 def dot_row(scale: Scale, value: float, low: float | None, high: float | None) -> Markup:
@@ -119,8 +122,3 @@ def dot_row(scale: Scale, value: float, low: float | None, high: float | None) -
     zero = scale.at(0)
     parts = [line("axis", zero, zero, 0, 100), line("stem", zero, scale.at(value), 50, 50)]
     return picture("im", [*parts, *whiskers(scale, low, high, 50), dot(scale.at(value), 50)])
-
-
-def interval_of(estimate: Estimate, rule: Rule | None = None) -> tuple[str, str]:
-    """Return an estimate's value and interval as text, apart from its limit."""
-    return numbers.shown(estimate, rule.limit if rule else None)

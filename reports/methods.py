@@ -105,22 +105,21 @@ def small_groups(share: float) -> str:
 
 
 def measures(record: Record) -> Grid:
-    """Return each measure once: what it is, and how its interval is made."""
+    """Return each measure once, under its check: what it is, and how its interval is made."""
     lines = []
     for result in record.results:
-        seen: dict[str, list[str]] = {}
+        found: dict[str, dict[str, None]] = {}
         labels: dict[str, str] = {}
         for m in result.findings.measurements:
-            key = f"{result.check}.{m.name}"
-            labels.setdefault(key, m.label)
+            labels.setdefault(m.name, m.label)
             kind = "descriptive: no interval" if m.estimate.kind == "descriptive" else m.estimate.method
-            if kind not in seen.setdefault(key, []):
-                seen[key].append(kind)
-        for key, methods in seen.items():
-            text = DEFINED.get(key) or numbers.name(labels[key], 200)
-            lines.append(
-                Line((Cell(key, css="mono"), Cell(text), Cell("; ".join(m for m in methods if m) or "none")))
-            )
+            found.setdefault(m.name, {})[kind] = None
+        if found:
+            lines.append(Line((Cell(result.check),), "grp"))
+        for name, methods in found.items():
+            text = DEFINED.get(f"{result.check}.{name}") or numbers.name(labels[name], 200)
+            how = "; ".join(m for m in methods if m) or "none"
+            lines.append(Line((Cell(name, css="mono c-nm"), Cell(text), Cell(how, css="c-m"))))
     return Grid((head("Measure"), head("What it is"), head("Interval by")), tuple(lines), "wide")
 
 
@@ -130,7 +129,7 @@ def measures(record: Record) -> Grid:
 def reproduce(record: Record) -> dict[str, object]:
     """Return the commands, the configuration as JSON (which is YAML too) and the facts of the run."""
     return {
-        "commands": "python -m audit run audit.yaml\npython -m audit verify RUN\npython -m audit report RUN",
+        "commands": "python -m audit run audit.yaml\npython -m audit gate RUN\npython -m audit report RUN",
         "config": json.dumps(record.config, indent=1, ensure_ascii=False, sort_keys=True, default=str),
         "facts": _run(record),
     }
@@ -139,12 +138,14 @@ def reproduce(record: Record) -> dict[str, object]:
 def _run(record: Record) -> list[tuple[str, str, str]]:
     """Return the run's facts as (term, text, css)."""
     v, facts = record.volatile, record.facts
+    files = [a for r in record.results for a in r.findings.artifacts]
     rows = [
         ("Run", numbers.visible(v.run_id) or NOT_PROVIDED, "mono"),
         ("Record", _digest(record.digest), "mono"),
         ("Model digest", _digest(facts.model.sha256), "mono"),
         ("Data digest", _digest(facts.data.sha256), "mono"),
         *((f"Digest of {numbers.name(k, 80)}", _digest(x), "mono") for k, x in record.digests.items()),
+        *((f"File {numbers.name(a.path, 80)}", _digest(a.sha256), "mono") for a in files),
         ("Seed", str(record.config.get("seed", NOT_PROVIDED)), ""),
         ("Software", _pairs({"tool": record.tool, **facts.software}), ""),
         ("Machine", _pairs(v.machine), ""),

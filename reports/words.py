@@ -144,8 +144,11 @@ def decided(decision: Decision, power: float) -> str:
     digits = numbers.digits_apart((decision.bound,), rule.limit)
     text = (
         f"Its {numbers.percent(decision.bound_level, 2)} bound, {numbers.number(decision.bound, digits)}, "
-        f"lies {'inside' if kept(rule, decision.bound) else 'beyond'} the limit."
+        f"lies {'inside' if kept(rule, decision.bound) else 'beyond'} the limit"
     )
+    if decision.verdict == "FAIL" and decision.p_fail is not None:
+        text += f" ({numbers.p_value(decision.p_fail)})"
+    text += "."
     return f"{text} {ATTACKS}" if decision.verdict == "PASS" and _of_attack(decision) else text
 
 

@@ -10,7 +10,17 @@ from scipy.stats import binom
 
 from audit import gate, stats
 from audit.errors import ConfigError
-from audit.evidence import CheckResult, Estimate, Findings, Measurement, Policy, Rate, Rule, Waiver
+from audit.evidence import (
+    CheckResult,
+    Estimate,
+    Findings,
+    GroupRates,
+    Measurement,
+    Policy,
+    Rate,
+    Rule,
+    Waiver,
+)
 
 DAY = dt.date(2026, 3, 1)
 POLICIES = Path(__file__).parent.parent / "configs" / "policies"
@@ -257,6 +267,13 @@ def test_groups_under_the_declared_share_are_left_out_and_named():
     assert kept.excluded_groups == () and kept.estimate.value == 0 and kept.verdict != "PASS"
     assert left.excluded_groups == ("tiny",) and left.estimate.value == pytest.approx(290 / 300)
     assert left.verdict == "PASS" and left.estimate.n == 2000
+
+
+def test_impossible_group_counts_are_not_estimable_and_end_no_audit():
+    counts = GroupRates(of="ratio", groups=("a", "b", "c"), k=(9, 9, 1), n=(4, 10, 1), sizes=(4, 10, 0.01))
+    estimate = forged(statistic=counts)
+    decision = judge_one(estimate, at_least=0.1, policy_more={"minimum_group_share": 0.02})[0]
+    assert decision.verdict == "NOT-ESTIMABLE" and "a rate of 9.0 of 4.0" in decision.reason
 
 
 def test_leaving_out_an_empty_group_makes_the_rest_estimable_and_leaving_one_group_nothing():

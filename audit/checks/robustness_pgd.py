@@ -153,7 +153,9 @@ def _target(subject: Subject, limit: int | None, seed: int) -> Target:
 
 def _runs(s: _Search) -> list[_Run]:
     """Return one run a norm and radius, ascending; a row felled within a smaller radius stays felled."""
-    radii = [(norm, eps) for norm in dict.fromkeys(s.options.norms) for eps in _radii(s.options, norm)]
+    radii: list[tuple[Norm, float]] = [
+        (norm, eps) for norm in dict.fromkeys(s.options.norms) for eps in _radii(s.options, norm)
+    ]
     felled = {norm: np.zeros(len(s.target.y), bool) for norm, _ in radii}
     runs: list[_Run] = []
     for norm, eps in radii:

@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 import pytest
 
 from reports import html, page
+from reports.blocks import blocks
+from reports.grids import Context, as_grid
 
 NAMES = (
     "passing",
@@ -215,3 +217,41 @@ def test_empty_denominator_is_no_number(make):
     tree = read(html.render(make.record((f,), decisions, "FAIL", 1)).decode())
     cells = "".join(tree.text)
     assert "no estimate" in cells and "nan" not in cells.lower().replace("finan", "")
+
+
+def _table(*names: str, rows: tuple, kind: str = "plain"):
+    from audit.evidence import Column, Table
+
+    columns = tuple(Column(name=n, label=n, kind="text" if i == 0 else "number") for i, n in enumerate(names))
+    return Table(name="t", title="T", kind=kind, columns=columns, rows=rows)  # type: ignore[arg-type]
+
+
+def test_bounds_join_their_number():
+    grid = as_grid(_table("class", "recall", "recall low", "recall high", rows=(("a", 0.5, 0.4, 0.6),)))
+    assert [h.text for h in grid.heads] == ["class", "recall"]
+    assert (grid.lines[0].cells[1].text, grid.lines[0].cells[1].ci) == ("0.500", "[0.400, 0.600]")
+
+
+def test_classes_called_low_and_high_are_no_bounds():
+    matrix = _table("true", "low", "high", rows=(("low", 1, 2), ("high", 3, 4)), kind="matrix")
+    assert [[c.text for c in line.cells] for line in as_grid(matrix).lines] == [
+        ["low", "1", "2"],
+        ["high", "3", "4"],
+    ]
+    named = _table("true", "predicted low", "predicted high", rows=(("low", 1, 2),))
+    assert [c.text for c in as_grid(named).lines[0].cells] == ["low", "1", "2"]
+
+
+def test_a_table_that_lacks_its_kinds_columns_stays_plain():
+    (block,) = blocks(_table("epoch", "accuracy", rows=((1, 0.5),), kind="curve"), Context())
+    assert block.kind == "Table" and block.grid is not None
+
+
+def test_an_empty_table_says_so():
+    (block,) = blocks(_table("a", "b", rows=()), Context())
+    assert block.caption == "It has no rows."
+
+
+def test_a_long_table_is_folded_not_cut():
+    (block,) = blocks(_table("a", "b", rows=tuple((str(i), i) for i in range(30))), Context())
+    assert block.grid is None and block.folded is not None and len(block.folded.lines) == 30

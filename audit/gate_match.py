@@ -1,0 +1,51 @@
+"""Which measurements a rule speaks of, in an order that the results' order cannot change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audit.evidence import CheckResult, Measurement, Rule
+
+
+def find(rule: Rule, results: Sequence[CheckResult]) -> tuple[list[Measurement], str]:
+    """Return the measurements of the rule's measure where the rule says, or none and the reason."""
+    own = [result for result in results if result.check == rule.check]
+    if not own:
+        return [], f"the check {rule.check} did not run"
+    for result in own:
+        if result.status != "ok":
+            what = "was skipped" if result.status == "skipped" else "ended in an error"
+            return [], f"the check {rule.check} {what}: {result.reason or 'no reason given'}"
+    named = [m for result in own for m in result.findings.measurements if m.name == rule.name]
+    if not named:
+        return [], f"the check {rule.check} found no {rule.name}"
+    matched = sorted((m for m in named if _holds(rule.where, m.where)), key=_order)
+    places = ", ".join(sorted({_place(m.where) for m in named}))
+    return matched, f"no {rule.name} was found at {_place(rule.where)}, only at {places}"
+
+
+def _holds(asked: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    """Return whether every asked key is there with that value; numbers up to rounding."""
+    return all(key in where and _equal(value, where[key]) for key, value in asked.items())
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Return whether two values of `where` are the same."""
+    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
+
+
+def _place(where: Mapping[str, Any]) -> str:
+    """Return where as text."""
+    return " ".join(f"{key}={value}" for key, value in sorted(where.items())) or "anywhere"
+
+
+def _order(m: Measurement) -> tuple[Any, ...]:
+    """Return a key that sorts measurements by where they hold, numbers by size, whatever order they came in."""
+    places = [
+        (key, isinstance(value, str), value if not isinstance(value, str) else 0.0, str(value))
+        for key, value in sorted(m.where.items())
+    ]
+    return (places, m.label, m.model_dump_json())
