@@ -69,7 +69,9 @@ def theirs(subject: Subject) -> dict[str, dict[str, np.ndarray]]:
         ).by_group
         for name in GROUPS
     }
-    return {name: {rate: frame[rate].to_numpy(float) for rate in metrics} for name, frame in frames.items()}
+    return {
+        name: {rate: np.asarray(frame[rate], float) for rate in metrics} for name, frame in frames.items()
+    }
 
 
 def count(subject: Subject) -> None:

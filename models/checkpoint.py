@@ -26,7 +26,7 @@ def digest(params: Any) -> str:
     sha = hashlib.sha256()
     for path, leaf in sorted(_leaves(params).items()):
         little = np.ascontiguousarray(leaf.astype(leaf.dtype.newbyteorder("<")))
-        sha.update(json.dumps([path, str(leaf.dtype), leaf.shape]).encode() + b"\n" + little.tobytes())
+        sha.update(json.dumps([path, leaf.dtype.name, leaf.shape]).encode() + b"\n" + little.tobytes())
     return sha.hexdigest()
 
 
@@ -41,7 +41,7 @@ def save(folder: str | Path, params: Any) -> str:
     part, sha = target.with_name(f".{target.name}.{secrets.token_hex(8)}"), digest(params)
     part.mkdir()
     try:
-        _orbax().save(part / ARRAYS, jax.tree.map(np.asarray, params))
+        _orbax().save(part / ARRAYS, _nested(params))
         (part / DIGEST).write_text(json.dumps({"sha256": sha}) + "\n")
         os.replace(part, target)
     except BaseException:
@@ -83,6 +83,18 @@ def _leaves(params: Any) -> Leaves:
     }
 
 
+def _nested(params: Any) -> dict[str, Any]:
+    """Return nested dictionaries of the leaves; an empty array holds nothing, and Orbax refuses it."""
+    tree: dict[str, Any] = {}
+    for path, leaf in _leaves(params).items():
+        if leaf.size:
+            node = tree
+            for part in path[:-1]:
+                node = node.setdefault(part, {})
+            node[path[-1]] = leaf
+    return tree
+
+
 def _part(key: Any) -> str:
     """Return a path entry as text: a dictionary's key, a list's place, an attribute's name."""
     return jax.tree_util.keystr((key,), simple=True)
@@ -90,6 +102,7 @@ def _part(key: Any) -> str:
 
 def _fitted(stored: Leaves, like: Any, folder: str | Path) -> Any:
     """Return the stored leaves in the structure of `like`, or name the first leaf that does not fit."""
+    stored = {**{path: leaf for path, leaf in _leaves(like).items() if not leaf.size}, **stored}
     named = {path: path if path in stored else path[1:] for path in _leaves(like)}
     extra = sorted(set(stored) - set(named.values()))
     for path, leaf in sorted(_leaves(like).items()):

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 Norm = Literal["linf", "l2"]
 TINY = 1e-30  # below any norm that float32 can tell from zero after scaling by the largest entry
-ROUNDS = 16  # rounds of water-filling; every round is feasible, more rounds only come closer to eps
+ROUNDS = 16  # most rounds of water-filling; each is feasible, more only come closer to eps
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,25 @@ class Ball:
 
         Both L2 problems have this solution (their Karush-Kuhn-Tucker conditions): the nearest point to a
         v outside, and the maximiser of <v, u>. Water-filling: saturated entries keep their bound, the
-        rest share what is left of eps; the saturated set only grows.
+        rest share what is left of eps; the saturated set only grows, and once it stays t does: further
+        rounds for the sake of other examples change nothing.
         """
         weight, bound = jnp.abs(_rescale(v)), jnp.where(v > 0, self.upper, -self.lower)
 
-        def pour(_: int, t: Array) -> Array:
+        def pour(state: tuple[int, Array, Array]) -> tuple[int, Array, Array]:
+            i, t, _ = state
             full = t * weight >= bound
             room = self.eps**2 - _total(jnp.where(full, bound, 0.0) ** 2)
             free = _total(jnp.where(full, 0.0, weight) ** 2)
-            return jnp.maximum(t, jnp.sqrt(jnp.maximum(room, 0.0) / jnp.maximum(free, TINY)) * (free > 0))
+            risen = jnp.sqrt(jnp.maximum(room, 0.0) / jnp.maximum(free, TINY)) * (free > 0)
+            return i + 1, jnp.maximum(t, risen), t
+
+        def rising(state: tuple[int, Array, Array]) -> Array:
+            i, t, before = state
+            return (i < ROUNDS) & jnp.any(t > before)
 
         t = self.eps / jnp.maximum(size(weight, "l2"), TINY)
-        t = jax.lax.fori_loop(0, ROUNDS, pour, t)
+        t = jax.lax.while_loop(rising, pour, (0, t, jnp.full_like(t, -1.0)))[1]
         return jnp.sign(v) * jnp.minimum(t * weight, bound)
 
 
