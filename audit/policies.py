@@ -11,6 +11,8 @@ from audit.errors import ConfigError
 from audit.evidence import Policy
 from audit.locate import named, shipped
 
+LEVELS = ("alpha", "power", "minimum_group_share")
+
 
 def load_policy(source: str | Policy, base: Path) -> Policy:
     """Return a policy given as itself, as a shipped name or as a path relative to base."""
@@ -28,19 +30,25 @@ def _composed(path: Path, seen: tuple[Path, ...]) -> Policy:
 def with_includes(
     value: dict[str, Any], lines: Any, name: str, at: tuple[str, ...], base: Path, seen: tuple[Path, ...]
 ) -> Policy:
-    """Return the policy of a mapping; its own rule replaces an included one of the same id."""
+    """Return the policy of a mapping; what it states replaces what it includes (rules by their id).
+
+    Levels (alpha, power, minimum_group_share) that it does not state are those of the last policy included;
+    waivers are never taken over.
+    """
     value = dict(value)
     includes = value.pop("include", [])
     policy = validated(Policy, value, lines, name, at)
-    rules = {}
+    rules, levels = {}, {}
     for include in [includes] if isinstance(includes, str) else includes:
         included = _composed(_path(str(include), base), seen)
         rules.update({rule.id: rule for rule in included.rules})
+        levels.update({level: getattr(included, level) for level in LEVELS})
     own = [rule.id for rule in policy.rules]
     if len(own) != len(set(own)):
         raise ConfigError(f"{name}: two rules of the policy share an id", "ids that differ")
     rules.update({rule.id: rule for rule in policy.rules})
-    return policy.model_copy(update={"rules": tuple(rules.values())})
+    taken = {level: value for level, value in levels.items() if level not in policy.model_fields_set}
+    return policy.model_copy(update={"rules": tuple(rules.values()), **taken})
 
 
 def _path(source: str, base: Path) -> Path:

@@ -132,6 +132,10 @@ def test_policies_compose_and_cycles_are_refused(write):
     start = GOOD[: GOOD.index("policy:")]
     rules = {rule.id: rule.limit for rule in load(write(start + "policy: top.yaml\n")).policy.rules}
     assert rules == {"A1": 0.6, "A2": 0.9}
+    write("name: strict\nalpha: 0.01\nminimum_group_share: 0.02\n", "strict.yaml")
+    write("name: top\ninclude: strict.yaml\nalpha: 0.1\n", "top.yaml")
+    policy = load(write(start + "policy: top.yaml\n")).policy
+    assert (policy.alpha, policy.minimum_group_share) == (0.1, 0.02)
     write("name: a\ninclude: b.yaml\n", "a.yaml")
     write("name: b\ninclude: a.yaml\n", "b.yaml")
     with pytest.raises(ConfigError, match="includes itself"):
