@@ -10,6 +10,7 @@ import yaml
 from audit.errors import ConfigError
 
 LARGEST = 1_000_000  # bytes
+PLAIN = {"map", "seq", "str", "int", "float", "bool", "null", "timestamp"}
 Path_ = tuple[str | int, ...]
 
 
@@ -55,6 +56,8 @@ def parse(text: str, name: str = "the text") -> tuple[dict[str, Any], dict[Path_
 def _value(node: yaml.Node, path: Path_, lines: dict[Path_, int], loader: Any, name: str) -> Any:
     """Build the value of a node, noting the line of everything in it."""
     lines[path] = node.start_mark.line + 1
+    if node.tag.rpartition(":")[2] not in PLAIN:
+        raise ConfigError(f"{name} line {lines[path]}: the tag {node.tag}", "plain values")
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, i), lines, loader, name) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):

@@ -46,6 +46,7 @@ _FAIRNESS = {
     "accuracy_minimum": "Accuracy of the group that is served worst.",
     "equalized_odds_difference": "Larger of the differences in true and in false positive rate.",
 }
+_FAIRNESS |= {f"crossed_{name}": f"In crossings of attributes: {text}" for name, text in _FAIRNESS.items()}
 _EXPLANATION = {
     "importance": "Mean absolute Shapley value of a feature or image patch over the explained rows.",
     "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",

@@ -33,6 +33,9 @@ class Case:
     unit: str = ""
 
 
+CROSSED = "crossed_"  # begins the names of fairness measures over crossings of attributes
+
+
 @dataclass(frozen=True)
 class Extremes:
     """The groups with the lowest and the highest rate, with their counts."""
@@ -116,7 +119,7 @@ def norm(value: str | float | int) -> str:
 
 def claim(case: Case, value: str) -> str:
     """Return who or what has this value, without interval: 'The model classifies 0.854 of ...'."""
-    phrase = _PHRASES.get((case.check, case.name))
+    phrase = _PHRASES.get((case.check, case.name.removeprefix(CROSSED)))
     text = phrase(case, value) if phrase else None
     return text or f"{titled(case)} is {value}" + (f" {numbers.name(case.unit, 20)}" if case.unit else "")
 

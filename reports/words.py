@@ -84,9 +84,10 @@ def people(decision: Decision) -> str:
     if estimate is None or decision.verdict == "PASS":
         return ""
     who = phrases.extremes(phrases.of_decision(decision))
-    if who and rule.name in ("impact_ratio", "selection_rate_difference"):
+    measure = rule.name.removeprefix(phrases.CROSSED)
+    if who and measure in ("impact_ratio", "selection_rate_difference"):
         top = who.k_high / who.n_high
-        floor = top * rule.limit if rule.name == "impact_ratio" else top - rule.limit
+        floor = top * rule.limit if measure == "impact_ratio" else top - rule.limit
         group = phrases.group(phrases.of_decision(decision), who.low)
         return _now_and_then(who.k_low, who.n_low, floor, f"rows with {group} are selected")
     if isinstance(estimate.statistic, Rate) and rule.at_least is not None:

@@ -93,7 +93,8 @@ def test_a_bad_override_is_refused(write, text):
         ("a: [1\n", "line"),
         ("[" * 3000, "nested too deeply"),
         ("? [a]\n: 1\n", "key that is not text"),
-        ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
+        ("a: !!python/object/apply:os.system ['true']\n", "python/object"),
+        ("a: !!binary aGk=\n", "binary"),
     ],
 )
 def test_yaml_that_is_refused(text, says):

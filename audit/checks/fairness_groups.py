@@ -29,10 +29,18 @@ ODDS_METHOD = "larger of two differences"
 ODDS_NOTE = (
     "a limit on it is a limit on both the true and the false positive rate difference; those have bounds"
 )
-MEASURES = (
+CROSSED = "crossed_"  # measures of crossings have names of their own: a rule on sex and race is none on both
+ALONE = (
     *(Measure(name, rate.better, rate.says, "exact (Clopper-Pearson)") for name, rate in RATES.items()),
     *(Measure(name, gap.better, gap.says, "simultaneous over the groups") for name, gap in GAPS.items()),
     Measure(ODDS, "lower", "Larger of the true and false positive rate differences.", "none: descriptive"),
+)
+MEASURES = (
+    *ALONE,
+    *(
+        Measure(CROSSED + m.name, m.better, f"In crossings of attributes: {m.says}", m.interval)
+        for m in ALONE
+    ),
 )
 Crossings = Literal["pairs", "none"] | tuple[tuple[str, ...], ...]
 Levels = dict[str, tuple[str, ...]]
@@ -74,6 +82,10 @@ class Partition:
     def attribute(self) -> str:
         """Return the attribute's name, or the crossing's."""
         return JOIN.join(self.axes)
+
+    def named(self, measure: str) -> str:
+        """Return a measure's name, marked where the groups are a crossing's."""
+        return measure if len(self.axes) == 1 else CROSSED + measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +233,7 @@ def _rates(partition: Partition, found: dict[RateName, Found]) -> Iterator[Measu
     for name, ours in found.items():
         for group, rate in zip(partition.groups, ours.rates, strict=True):
             yield Measurement(
-                name=name,
+                name=partition.named(name),
                 label=f"{RATES[name].label}, {partition.attribute} = {group}",
                 estimate=rate,
                 better=RATES[name].better,
@@ -236,12 +248,18 @@ def _gaps(partition: Partition, found: dict[RateName, Found], minimum: int) -> I
     estimates = {name: _gap(partition, found[gap.rate], gap, minimum) for name, gap in gaps.items()}
     for name, gap in gaps.items():
         label = f"{gap.label} by {partition.attribute}"
-        yield Measurement(name=name, label=label, estimate=estimates[name], better=gap.better, where=where)
+        yield Measurement(
+            name=partition.named(name),
+            label=label,
+            estimate=estimates[name],
+            better=gap.better,
+            where=where,
+        )
     sides = [estimates.get(f"{side}_positive_rate_difference") for side in ("true", "false")]
     if sides[0] is not None and sides[1] is not None:
         label = f"Equalized odds difference by {partition.attribute}"
         odds = _odds(sides[0], sides[1])
-        yield Measurement(name=ODDS, label=label, estimate=odds, better="lower", where=where)
+        yield Measurement(name=partition.named(ODDS), label=label, estimate=odds, better="lower", where=where)
 
 
 def _gap(partition: Partition, found: Found, gap: Gap, minimum: int) -> Estimate:
