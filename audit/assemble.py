@@ -33,7 +33,7 @@ class Assembled:
 
     model: Model
     training: Table | None = None
-    save: Callable[[Path], None] | None = None
+    save: Callable[[Path], object] | None = None
     refit: Callable[..., Model] | None = None
 
 

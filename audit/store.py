@@ -31,7 +31,7 @@ def run_name(record: Record) -> str:
 
 
 def write(
-    out: Path, record: Record, files: dict[str, bytes], fill: Callable[[Path], None] | None = None
+    out: Path, record: Record, files: dict[str, bytes], fill: Callable[[Path], object] | None = None
 ) -> Path:
     """Write the record, its verdict and files into a new run folder; it appears complete or not at all.
 
