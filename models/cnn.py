@@ -10,6 +10,8 @@ from flax import nnx
 from models.convolution import Conv, max_pool
 from models.network import check_rate, check_units
 
+INIT = nnx.initializers.lecun_uniform()
+
 
 @dataclass(frozen=True)
 class CNNOptions:
@@ -40,9 +42,11 @@ class CNN(nnx.Module):
         first, second = options.features
         self.conv1 = Conv(channels, first, padded=True, rngs=rngs)
         self.conv2 = Conv(first, second, padded=True, rngs=rngs)
-        self.dense1 = nnx.Linear(height // 4 * (width // 4) * second, options.hidden, rngs=rngs)
+        self.dense1 = nnx.Linear(
+            height // 4 * (width // 4) * second, options.hidden, kernel_init=INIT, rngs=rngs
+        )
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
-        self.dense2 = nnx.Linear(options.hidden, outputs, rngs=rngs)
+        self.dense2 = nnx.Linear(options.hidden, outputs, kernel_init=INIT, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k]."""
@@ -58,7 +62,9 @@ class ClassicCNN(nnx.Module):
     def __init__(self, shape: tuple[int, int, int], outputs: int, *, rngs: nnx.Rngs) -> None:
         height, width, channels = shape
         self.conv = Conv(channels, 32, padded=False, rngs=rngs)
-        self.dense = nnx.Linear((height - 2) // 2 * ((width - 2) // 2) * 32, outputs, rngs=rngs)
+        self.dense = nnx.Linear(
+            (height - 2) // 2 * ((width - 2) // 2) * 32, outputs, kernel_init=INIT, rngs=rngs
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k]."""

@@ -16,7 +16,7 @@ class Conv(nnx.Module):
     """A 3x3 convolution of stride 1: x[n, h, w, c] to [n, h, w, features], or h-2, w-2 when not padded."""
 
     def __init__(self, channels: int, features: int, *, padded: bool, rngs: nnx.Rngs) -> None:
-        init = nnx.initializers.lecun_normal()
+        init = nnx.initializers.lecun_uniform()
         self.kernel = nnx.Param(init(rngs.params(), (SIZE, SIZE, channels, features), jnp.float32))
         self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
         self.pad = SIZE // 2 if padded else 0

@@ -61,14 +61,15 @@ class Numeric(nnx.Module):
         encoded = [_bins(z, bins) for z in ((values - mean) / scale).T]
         self.of = tuple(i for i, e in enumerate(encoded) for _ in e)
         left, width = np.concatenate(encoded).T
-        self.left, self.width = (Constant(jnp.asarray(a, jnp.float32)) for a in (left, width))
+        self.left, self.span = (Constant(jnp.asarray(a, jnp.float32)) for a in (left, width))
+        self.width = len(columns) + len(self.of)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return the encoded columns [n, numeric + bins]."""
         z = (x[:, np.array(self.columns)] - self.mean[...][None]) / self.scale[...][None]
         if not self.of:
             return z
-        within = (z[:, np.array(self.of)] - self.left[...][None]) / self.width[...][None]
+        within = (z[:, np.array(self.of)] - self.left[...][None]) / self.span[...][None]
         return jnp.concatenate([z, jnp.clip(within, 0, 1)], axis=1)
 
 
@@ -94,6 +95,7 @@ class Categories(nnx.Module):
 
     def __init__(self, columns: tuple[int, ...], sizes: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
         self.columns, self.sizes = columns, sizes
+        self.width = sum(map(_dimensions, sizes))
         self.tables = nnx.List(
             nnx.Param(0.1 * jax.random.normal(rngs.params(), (c, _dimensions(c))).at[0].set(0.0))
             for c in sizes
@@ -124,22 +126,18 @@ class MLP(nnx.Module):
         if categorical:
             parts.append(Categories(categorical, tuple(columns[j] for j in categorical), rngs=rngs))
         self.parts = nnx.List(parts)
-        width = self._encode(jnp.zeros((1, len(columns)))).shape[1]
+        width = sum(part.width for part in parts)
         self.hidden = nnx.List([])
         for units in options.hidden:
-            self.hidden.append(nnx.Linear(width, units, kernel_init=nnx.initializers.he_normal(), rngs=rngs))
+            self.hidden.append(nnx.Linear(width, units, kernel_init=nnx.initializers.he_uniform(), rngs=rngs))
             width = units
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
-        self.last = nnx.Linear(width, outputs, rngs=rngs)
+        self.last = nnx.Linear(width, outputs, kernel_init=nnx.initializers.lecun_uniform(), rngs=rngs)
         self.activation = ACTIVATIONS[options.activation]
-
-    def _encode(self, x: jax.Array) -> jax.Array:
-        """Return the encoded columns [n, width]."""
-        return jnp.concatenate([part(x) for part in self.parts], axis=1)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k] of x[n, d]."""
-        x = self._encode(x)
+        x = jnp.concatenate([part(x) for part in self.parts], axis=1)
         for layer in self.hidden:
             x = self.dropout(self.activation(layer(x)))
         return self.last(x)

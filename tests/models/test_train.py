@@ -1,6 +1,7 @@
 """The training loop: it learns, stops, keeps the best, repeats itself, and leaves constants alone."""
 
 import dataclasses
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +24,21 @@ LINE = (X @ [1.0, -2.0] > 0.3).astype(np.int32)
 PLAIN = Recipe(epochs=1, batch=512, learning_rate=0.1, optimizer="sgd", schedule="constant", weight_decay=0.0)
 
 
-def _linear(d=2, k=1, scale=0.0):
-    params = {"w": scale * jnp.ones((d, k)), "b": jnp.zeros((1, k))}
-    return from_function(lambda p, x: x @ p["w"] + p["b"], params)
+@cache
+def _line(k):
+    return from_function(lambda p, x: x @ p["w"] + p["b"], {"w": jnp.zeros((2, k)), "b": jnp.zeros((1, k))})
 
 
-def _mlp(seed=0, **options):
-    return build("mlp", shape=(2,), outputs=1, seed=seed, options={"hidden": [32], **options}, x_train=X)
+def _linear(k=1, scale=0.0):
+    """A linear network with weights of one size; one function a width, so that compiled code is shared."""
+    params = {"w": jnp.full((2, k), scale), "b": jnp.zeros((1, k))}
+    return dataclasses.replace(_line(k), params={"params": params, "constants": {}})
+
+
+@cache
+def _mlp(dropout=0.2):
+    options = {"hidden": [32], "dropout": dropout}
+    return build("mlp", shape=(2,), outputs=1, seed=0, options=options, x_train=X)
 
 
 def _accuracy(network, y):
@@ -55,8 +64,9 @@ def test_every_row_counts_once_when_the_last_batch_is_incomplete():
     assert result.history[0].validation == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"), [("adam", "cosine"), ("adamw", "constant"), ("sgd", "cosine")]
+)
 def test_a_separable_problem_is_learnt(optimizer, schedule):
     recipe = Recipe(
         epochs=40, batch=32, learning_rate=0.1, optimizer=optimizer, schedule=schedule, warmup=1.0
@@ -290,6 +300,8 @@ def test_diabetes_progression_is_predicted_as_well_as_by_a_linear_model():
 @pytest.mark.slow
 def test_digits_are_read():
     images, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    images, y = images[order], y[order]
     x = (images / 16).reshape(-1, 8, 8, 1).astype(np.float32)
     net = build("cnn", shape=(8, 8, 1), outputs=10, seed=0)
     result = fit(
@@ -297,7 +309,7 @@ def test_digits_are_read():
     )
     assert (
         np.asarray(result.network.apply(result.network.params, x[1400:])).argmax(1) == y[1400:]
-    ).mean() > 0.94
+    ).mean() > 0.97
 
 
 @pytest.mark.slow
