@@ -102,7 +102,7 @@ def _epochs(
     kept, best, lowest, history = params, 0, math.inf, []
     for epoch in range(1, recipe.epochs + 1):
         key = jax.random.fold_in(jax.random.key(recipe.seed), epoch)
-        state, mean = _epoch(plan, state, data, key)
+        state, mean = _epoch(plan, state, data, _order(plan, len(data[2]), recipe.seed, epoch), key)
         row = Row(epoch, float(mean), None if held is None else float(_mean_loss(plan, state[0], held)))
         history.append(row)
         _check_finite(row, recipe)
@@ -164,18 +164,21 @@ def _optimizer(plan: _Plan) -> optax.GradientTransformation:
     return optax.chain(optax.add_decayed_weights(recipe.weight_decay), plain)
 
 
-@partial(jax.jit, static_argnums=0)
-def _epoch(plan: _Plan, state: Any, data: Any, key: jax.Array) -> tuple[Any, jax.Array]:
-    """Return the state after one pass over the rows in a random order, and the mean training loss.
+def _order(plan: _Plan, n: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each step's number, its rows in an order random by epoch, and 1.0 where a row is not filler.
 
-    The last batch is filled up with rows of the first one at weight 0.
+    Filler completes the last batch with rows of the first: at weight 0, but fit for batch statistics.
     """
-    x, y, weight = data
-    n, optimizer = len(weight), _optimizer(plan)
-    order = jax.random.permutation(jax.random.fold_in(key, 0), n)
-    place = jnp.arange(plan.steps * plan.batch)
-    rows = order[place % n].reshape(plan.steps, plan.batch)
-    real = (place < n).astype(jnp.float32).reshape(plan.steps, plan.batch)
+    place = np.arange(plan.steps * plan.batch)
+    rows = np.random.default_rng((seed, epoch)).permutation(n).astype(np.int32)[place % n]
+    shape = (plan.steps, plan.batch)
+    return np.arange(plan.steps), rows.reshape(shape), (place < n).astype(np.float32).reshape(shape)
+
+
+@partial(jax.jit, static_argnums=0)
+def _epoch(plan: _Plan, state: Any, data: Any, order: Any, key: jax.Array) -> tuple[Any, jax.Array]:
+    """Return the state after one pass over the rows in their order, and the mean training loss."""
+    (x, y, weight), optimizer = data, _optimizer(plan)
 
     def step(state: Any, batch: Any) -> tuple[Any, jax.Array]:
         (params, moments), (number, rows, real) = state, batch
@@ -194,8 +197,8 @@ def _epoch(plan: _Plan, state: Any, data: Any, key: jax.Array) -> tuple[Any, jax
         trainable = optax.apply_updates(params["params"], updates)
         return ({"params": trainable, "constants": constants}, moments), value * real.sum()
 
-    state, sums = jax.lax.scan(step, state, (jnp.arange(1, plan.steps + 1), rows, real))
-    return state, sums.sum() / n
+    state, sums = jax.lax.scan(step, state, order)
+    return state, sums.sum() / len(weight)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -1,18 +1,22 @@
-"""How many rows would decide, and how small a gap these rows can tell from none."""
+"""How many rows would decide, how small a gap these rows can tell from none, how often a truth is shown."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from scipy.special import logit
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from audit.evidence import Estimate, GroupRates, Moments, Normal, Rate, RatePair, Statistic
 from audit.stats import bounds
 from audit.stats.roots import root
 
 MOST = 10**9
+DRAWS = 256
+Counts = Rate | RatePair | GroupRates
 
 
 def rows_needed(
@@ -62,6 +66,76 @@ def minimum_detectable_gap(
         return gap - z * math.sqrt(_spread(rate, n1) + _spread(other, n2))
 
     return root(excess, 0.0, room) if excess(room) > 0 else room
+
+
+def samples(truth: Counts, *, growth: float = 1.0, draws: int = DRAWS) -> tuple[Statistic, ...]:
+    """Return equally likely samples of true rates: the counts that independent groups at k / n would give.
+
+    At `growth` times the rows. Binomial quantiles of a Latin hypercube (McKay et al. 1979) with a fixed seed:
+    equal truths give equal samples, a higher rate never fewer hits, and one rate its quantiles exactly.
+    Effective sizes are drawn at the nearest whole number of rows.
+    """
+    k, n = _columns(_grown(truth, growth))
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(draws), (len(n), 1)), axis=1)
+    whole = np.maximum(np.round(n), 1)
+    hits = binom.ppf((order + 0.5) / draws, whole[:, None], (k / n)[:, None]) * (n / whole)[:, None]
+    return tuple(_with_counts(truth, tuple(hit.tolist()), tuple(n.tolist()), growth) for hit in hits.T)
+
+
+def chance(
+    found: Sequence[Statistic],
+    limit: float,
+    word: Literal["PASS", "FAIL"],
+    *,
+    at_least: bool = False,
+    at_most: bool = False,
+    alpha: float = 0.05,
+) -> float:
+    """Return the share of equally likely samples whose bound at 1 - alpha shows this word, as the gate reads it.
+
+    A sample that has no value (a ratio of zeros) shows none; so do no samples.
+    """
+    if at_least == at_most:
+        raise ValueError("give exactly one of at_least and at_most")
+    side: bounds.Side = "low" if at_least == (word == "PASS") else "high"
+    return sum(_shows(s, limit, side, alpha, word) for s in found) / max(len(found), 1)
+
+
+def _shows(s: Statistic, limit: float, side: bounds.Side, alpha: float, word: str) -> bool:
+    """Return whether the bound lies on its side of the limit: on it is a PASS, never a FAIL."""
+    try:
+        bound = (bounds.low_bound if side == "low" else bounds.high_bound)(s, alpha)
+        value = bounds.point(s)
+    except (ValueError, ArithmeticError):
+        return False
+    if word == "FAIL":
+        return bound > limit if side == "low" else bound < limit
+    return min(bound, value) >= limit if side == "low" else max(bound, value) <= limit
+
+
+def _columns(s: Statistic) -> tuple[np.ndarray, np.ndarray]:
+    """Return k and n of every rate."""
+    match s:
+        case Rate():
+            return np.array([s.k]), np.array([s.n])
+        case RatePair():
+            return np.array([s.k1, s.k2]), np.array([s.n1, s.n2])
+        case GroupRates():
+            return np.array(s.k), np.array(s.n)
+        case _:
+            raise ValueError(f"statistic={s.family!r}, expected rates")
+
+
+def _with_counts(s: Counts, k: tuple[float, ...], n: tuple[float, ...], growth: float) -> Statistic:
+    """Return a statistic of the same kind with other counts."""
+    match s:
+        case Rate():
+            return Rate(k=min(k[0], n[0]), n=n[0])
+        case RatePair():
+            return RatePair(of=s.of, k1=min(k[0], n[0]), n1=n[0], k2=min(k[1], n[1]), n2=n[1])
+        case GroupRates():
+            sizes = tuple(size * growth for size in s.sizes)
+            return GroupRates(of=s.of, groups=s.groups, k=tuple(map(min, k, n)), n=n, sizes=sizes)
 
 
 def _spread(p: float, n: float) -> float:

@@ -135,7 +135,7 @@ def test_regression_outputs_are_in_the_target_s_unit():
     plain = build("mlp", shape=(3,), outputs=1, seed=0, options=options, x_train=x)
     net = build("mlp", shape=(3,), outputs=1, seed=0, options=options, x_train=x, y_train=y)
     expected = np.asarray(jax.jit(plain.apply)(plain.params, x)) * y.std() + y.mean()
-    np.testing.assert_allclose(jax.jit(net.apply)(net.params, x), expected, rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(net.apply)(net.params, x), expected, rtol=1e-5, atol=1e-3)
 
 
 def test_a_seed_is_a_network():
