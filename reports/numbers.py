@@ -79,6 +79,10 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
         return f"[at most {number(high, digits)}]"
     if high is None:
         return f"[at least {number(low, digits)}]"
+    if (
+        max(abs(low), abs(high)) >= 0.5 * 10**-digits
+    ):  # beside a larger end, a tiny one needs no more decimals
+        low, high = (0.0 if abs(end) < 0.5 * 10**-digits else end for end in (low, high))
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 

@@ -25,9 +25,10 @@ def run(*argv, cwd=None, python=("-P",), env=None):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **(env or {})})
 
 
-@pytest.mark.parametrize(
-    "argv", [["--help"], ["version"], ["run", "--help"], ["gate", "nowhere"], ["report", "nowhere"]]
-)
+LIGHT = [["--help"], ["version"], ["run", "--help"], ["gate", "nowhere"], ["report", "nowhere"]]
+
+
+@pytest.mark.parametrize("argv", LIGHT)
 def test_light_commands_load_nothing_heavy(argv):
     done = subprocess.run([sys.executable, "-c", LOADED.format(argv=argv)], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == f"CODE {2 if 'nowhere' in argv else 0} HEAVY []", done.stderr
