@@ -53,8 +53,8 @@ def read_data(loaded: Loaded) -> Dataset:
         return tables.load(
             name,
             data.task,
-            loaded.path(data.path),
-            _optional(loaded, data.test),
+            loaded.path(data.path, data.obtain),
+            _optional(loaded, data.test, data.obtain),
             Roles(**data.columns.model_dump()),
             plan,
             obtain=data.obtain,
@@ -63,10 +63,10 @@ def read_data(loaded: Loaded) -> Dataset:
         )
     return images.load(
         name,
-        loaded.path(data.path),
-        _optional(loaded, data.labels),
-        _optional(loaded, data.test),
-        _optional(loaded, data.test_labels),
+        loaded.path(data.path, data.obtain),
+        _optional(loaded, data.labels, data.obtain),
+        _optional(loaded, data.test, data.obtain),
+        _optional(loaded, data.test_labels, data.obtain),
         data.classes,
         plan,
         obtain=data.obtain,
@@ -103,9 +103,9 @@ def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:
     return DecisionRule(kind, given.threshold, given.k)
 
 
-def _optional(loaded: Loaded, text: str | None) -> Path | None:
+def _optional(loaded: Loaded, text: str | None, todo: str) -> Path | None:
     """Return a path of the configuration, or None."""
-    return loaded.path(text) if text else None
+    return loaded.path(text, todo) if text else None
 
 
 def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: DecisionRule) -> Model:

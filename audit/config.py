@@ -177,9 +177,9 @@ class Loaded:
     options: dict[str, Any]
     base: Path
 
-    def path(self, text: str) -> Path:
+    def path(self, text: str, todo: str = "") -> Path:
         """Return a path of the configuration: variables expanded, relative to the configuration's file."""
-        return resolve(text, self.base)
+        return resolve(text, self.base, todo)
 
 
 def load(source: str | Path | dict[str, Any], overrides: tuple[str, ...] = ()) -> Loaded:

@@ -17,13 +17,12 @@ def shipped() -> Path:
     return packed if packed.is_dir() else here.parent / "configs"
 
 
-def resolve(text: str, base: Path) -> Path:
-    """Return the path with ${VARIABLES} expanded; ConfigError for a variable that is not set."""
+def resolve(text: str, base: Path, todo: str = "") -> Path:
+    """Return the path with ${VARIABLES} expanded; ConfigError, with what to do, for one that is not set."""
     for name in re.findall(r"\$\{(\w+)\}", text):
         if name not in os.environ:
-            raise ConfigError(
-                f"{text} uses ${{{name}}}, which is not set", "a folder", f"export {name}=FOLDER"
-            )
+            given = f"{text} uses ${{{name}}}, which is not set"
+            raise ConfigError(given, "a folder", todo or f"export {name}=FOLDER")
     path = Path(os.path.expandvars(text)).expanduser()
     return path if path.is_absolute() else base / path
 

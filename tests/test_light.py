@@ -34,8 +34,11 @@ def test_light_commands_load_nothing_heavy(argv):
     assert done.stdout.splitlines()[-1] == f"CODE {2 if 'nowhere' in argv else 0} HEAVY []", done.stderr
 
 
-@pytest.mark.parametrize("argv", [["nonsense"], ["run"], ["run", "no.yaml"], ["gate", "no"], ["explain", "accurcy"],
-                                  ["run", "quickstart", "--set", "seed"], ["report", "no", "--format", "pdf"]])  # fmt: skip
+MISTAKES = ["nonsense", "run", "run no.yaml", "gate no", "explain accurcy", "run quickstart --set seed",
+            "report no --format pdf"]  # fmt: skip
+
+
+@pytest.mark.parametrize("argv", map(str.split, MISTAKES))
 def test_a_mistake_is_exit_2_without_a_traceback(argv, tmp_path):
     done = run(*argv, cwd=tmp_path)
     assert done.returncode == 2

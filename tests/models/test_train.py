@@ -98,7 +98,7 @@ def test_early_stopping_keeps_the_best_epoch_s_parameters():
 def test_without_validation_the_last_epoch_is_kept_and_progress_is_told():
     told = []
     recipe = Recipe(epochs=3, patience=1)
-    result = fit(_mlp(), (X, XOR), None, "binary", recipe, progress=lambda *t: told.append(t))
+    result = fit(_linear(), (X, XOR), None, "binary", recipe, progress=lambda *t: told.append(t))
     assert result.best_epoch == 3 and [row.validation for row in result.history] == [None] * 3
     assert told == [(1, 3), (2, 3), (3, 3)]
 
