@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
+from audit import compare_notes, compare_one, gate_match, stats
+from audit.compare_one import Change, Found, Pairs, Word
+from audit.evidence import Frozen, Record, Rule
+from audit.row_outcomes import RowOutcomes, same_rows
 
-from audit import compare_notes, gate_match, stats
-from audit.errors import StoreError
-from audit.evidence import CheckResult, Estimate, Frozen, GroupRates, Measurement, Record, Rule
-from audit.row_outcomes import RowOutcomes, Terms, terms
-from audit.stats.paired import Difference, independent, paired_mean, paired_rate
-
-Word = Literal["better", "worse", "undecided", "no direction", "not comparable"]
 Answer = Literal["REGRESSION", "NO REGRESSION SHOWN", "NOT COMPARABLE"]
-Better = Literal["higher", "lower", "neither"]
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 EXIT: dict[Answer, int] = {"REGRESSION": 1, "NO REGRESSION SHOWN": 0, "NOT COMPARABLE": 3}
-
-
-class Change(Frozen):
-    """One measure in both runs: a and b with their rows, b - a, and what that shows.
-
-    rules: the blocking rules that name it. level: the one-sided level at which a regression of a gated
-    measure was tested (Holm). reason: why it cannot be compared.
-    """
-
-    check: str
-    name: str
-    label: str
-    where: dict[str, str | float | int]
-    better: Better
-    unit: str = ""
-    a: float | None
-    b: float | None
-    n_a: int
-    n_b: int
-    rules: tuple[str, ...] = ()
-    difference: Difference | None = None
-    word: Word = "not comparable"
-    level: float | None = None
-    reason: str = ""
+WORDS: tuple[Word, ...] = ("worse", "not comparable", "undecided", "better", "no direction")
 
 
 class Run(Frozen):
@@ -57,10 +27,10 @@ class Run(Frozen):
 
 
 class Comparison(Frozen):
-    """The changes from run a to run b, regressions of gated measures first, and the answer.
+    """The changes from run a to run b, those of gated measures first, and the answer.
 
     REGRESSION: a gated measure is significantly worse. NOT COMPARABLE: none is, but there is no gated
-    measure, one could not be compared, or a run was quick. paired: the rows that both runs judged.
+    measure, or one cannot be compared, or a run was quick. paired: how many rows both runs judged, if paired.
     """
 
     a: Run
@@ -73,23 +43,6 @@ class Comparison(Frozen):
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A measurement with the check's result that holds it."""
-
-    result: CheckResult
-    m: Measurement
-
-
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """The outcomes of both runs on the same rows, and the classes' names."""
-
-    a: RowOutcomes
-    b: RowOutcomes
-    classes: tuple[str, ...]
-
-
 def compare(
     a: Record,
     b: Record,
@@ -100,19 +53,25 @@ def compare(
 ) -> Comparison:
     """Return what changed from a to b, tested one-sided at alpha (by default that of b's policy).
 
-    Measures that row outcomes give are paired where both runs judged the same rows, all others bounded as
-    independent samples. Over gated measures, those that a blocking rule of either policy names, Holm's
-    procedure holds; over the others Benjamini and Hochberg's. Raises StoreError where row outcomes are not
+    A measure that row outcomes give is paired where both runs judged the same rows; any other is bounded as
+    of independent samples. Gated measures, those that a blocking rule of either policy names, are tested by
+    Holm's procedure, all others by Benjamini and Hochberg's. Raises StoreError where row outcomes are not
     those of their record.
     """
     alpha = b.policy.alpha if alpha is None else alpha
-    gates, apart = _gates(a, b), compare_notes.apart(a, b)
-    pairs, pairing = _pair(a, b, outcomes_a, outcomes_b)
-    first, second = _measurements(a), _measurements(b)
-    shared = [_change(a, b, first[k], second[k], gates.get(k), pairs, apart) for k in second if k in first]
-    lone = [k for k in (*first, *second) if (k in first) != (k in second)]
-    lost = [_lost(first.get(k), second.get(k), gates[k]) for k in lone if k in gates]
-    changes = _judged([*shared, *lost, *_unmatched(a, b)], alpha)
+    gates, first, second = _gates(a, b), _measurements(a), _measurements(b)
+    unequal = same_rows(outcomes_a, outcomes_b)
+    pairs = None
+    if outcomes_a and outcomes_b and not unequal:
+        pairs = Pairs(outcomes_a, outcomes_b, b.facts.data.classes)
+    changes = [
+        compare_one.between(a, b, first[k], second[k], gates.get(k, []), pairs) for k in second if k in first
+    ]
+    lone = {k: first.get(k) or second[k] for k in (*first, *second) if (k in first) != (k in second)}
+    for k, f in lone.items():
+        if k in gates:
+            changes.append(compare_one.lone(f, gates[k], b if k in first else a, in_a=k in first))
+    changes = _worded([*changes, *_unmatched(a, b)], alpha)
     answer = _answer(changes, quick=a.quick or b.quick)
     return Comparison(
         a=_run(a),
@@ -121,48 +80,123 @@ def compare(
         exit_code=EXIT[answer],
         alpha=alpha,
         paired=len(pairs.a.id) if pairs else None,
-        changes=tuple(sorted(changes, key=_rank)),
-        notes=(*apart, *compare_notes.notes(a, b, pairing, paired=pairs is not None, lone=len(lone) - len(lost))),
+        changes=tuple(sorted(changes, key=_order)),
+        notes=compare_notes.notes(a, b, unequal, len(lone)),
     )
 
 
-# ---------------------------------------------------------------- what there is
+# ---------------------------------------------------------------- what belongs together
 
 
-def _measurements(record: Record) -> dict[Key, _Found]:
+def _measurements(record: Record) -> dict[Key, Found]:
     """Return every measurement by its key, group comparisons over the groups that the gate judged."""
     judged = {
         _key(d.rule.check, d.rule.name, d.where): d.estimate
         for d in record.decisions
         if d.excluded_groups and d.estimate
     }
-    found = {}
+    found: dict[Key, Found] = {}
     for result in record.results:
         for m in result.findings.measurements:
             key = _key(result.check, m.name, m.where)
-            found[key] = _Found(result, m.model_copy(update={"estimate": judged.get(key, m.estimate)}))
+            found[key] = Found(result, m.model_copy(update={"estimate": judged.get(key, m.estimate)}))
     return found
 
 
 def _key(check: str, name: str, where: Mapping[str, Any]) -> Key:
-    """Return what makes two measurements the same; numbers up to rounding."""
-    places = (
-        (key, value if isinstance(value, str) else f"{float(value):.9g}") for key, value in where.items()
-    )
+    """Return what two runs' measurements of one thing share; numbers up to rounding."""
+    places = ((k, v if isinstance(v, str) else f"{float(v):.9g}") for k, v in where.items())
     return check, name, tuple(sorted(places))
 
 
-def _rules(a: Record, b: Record) -> list[Rule]:
-    """Return the blocking rules of both policies: a candidate cannot drop a rule to hide a regression."""
-    both = (*a.policy.rules, *b.policy.rules)
-    return [rule for rule in dict.fromkeys_like(both)] if False else [r for r in both if r.severity == "blocking"]
+def _blocking(a: Record, b: Record) -> list[Rule]:
+    """Return both policies' blocking rules: a candidate that drops a rule hides no regression."""
+    return [rule for rule in (*a.policy.rules, *b.policy.rules) if rule.severity == "blocking"]
 
 
 def _gates(a: Record, b: Record) -> dict[Key, list[Rule]]:
     """Return the blocking rules on each measurement of either record."""
     gates: dict[Key, list[Rule]] = {}
-    for rule in _rules(a, b):
-        for record in (a, b):
-            for m in gate_match.find(rule, record.results)[0]:
-                gates.setdefault(_key(rule.check, m.name, m.where), []).append(rule)
+    for rule in _blocking(a, b):
+        both = [m for record in (a, b) for m in gate_match.find(rule, record.results)[0]]
+        for key in {_key(rule.check, m.name, m.where) for m in both}:
+            gates.setdefault(key, []).append(rule)
     return gates
+
+
+def _unmatched(a: Record, b: Record) -> list[Change]:
+    """Return the blocking rules that nothing in either record answers."""
+    lost = {}
+    for rule in _blocking(a, b):
+        (in_a, why), (in_b, also) = (gate_match.find(rule, record.results) for record in (a, b))
+        if not in_a and not in_b:
+            reason = why if why == also else f"in the first run {why}; in the second {also}"
+            lost[rule.id, rule.measure] = Change(
+                check=rule.check, name=rule.name, label=rule.measure, where=rule.where, rules=(rule.id,),
+                reason=reason,
+            )  # fmt: skip
+    return list(lost.values())
+
+
+# ---------------------------------------------------------------- what it shows
+
+
+def _worded(changes: Sequence[Change], alpha: float) -> list[Change]:
+    """Return the changes with their words."""
+    worse, better = _shown(changes, "worse", alpha), _shown(changes, "better", alpha)
+    gated = [_p(c, "worse") for c in changes if c.rules]
+    levels = iter(stats.holm_levels(gated, alpha))
+    return [
+        c.model_copy(update={"word": _word(c, w, g), "level": next(levels) if c.rules else None})
+        for c, w, g in zip(changes, worse, better, strict=True)
+    ]
+
+
+def _shown(changes: Sequence[Change], word: Word, alpha: float) -> list[bool]:
+    """Return which changes are shown to be so: gated ones by Holm, the rest by Benjamini and Hochberg."""
+    gated = iter(stats.holm([_p(c, word) for c in changes if c.rules], alpha))
+    rest = iter(stats.benjamini_hochberg([_p(c, word) for c in changes if not c.rules], alpha))
+    return [next(gated if c.rules else rest) for c in changes]
+
+
+def _p(change: Change, word: Word) -> float:
+    """Return the one-sided p-value that the change is of this word by chance, 1 where it is not of it."""
+    d = change.difference
+    if d is None or d.value == 0 or change.better == "neither":
+        return 1.0
+    good = (d.value > 0) == (change.better == "higher")
+    return d.p if good == (word == "better") else 1.0
+
+
+def _word(change: Change, worse: bool, better: bool) -> Word:
+    """Return the change's word."""
+    if change.difference is None:
+        return "not comparable"
+    if change.better == "neither":
+        return "no direction"
+    return "worse" if worse else "better" if better else "undecided"
+
+
+def _answer(changes: Sequence[Change], *, quick: bool) -> Answer:
+    """Return the answer that the gated changes give; what could not be compared is never an all-clear."""
+    words = {change.word for change in changes if change.rules}
+    if "worse" in words:
+        return "REGRESSION"
+    return "NOT COMPARABLE" if quick or not words or "not comparable" in words else "NO REGRESSION SHOWN"
+
+
+def _order(change: Change) -> tuple[Any, ...]:
+    """Return a key that sorts gated changes first, regressions first among them."""
+    key = _key(change.check, change.name, change.where)
+    return (not change.rules, WORDS.index(change.word), key)
+
+
+def _run(record: Record) -> Run:
+    """Return what names a run."""
+    return Run(
+        name=record.name,
+        run_id=record.volatile.run_id,
+        record=record.digest,
+        model=record.facts.model.name,
+        verdict=record.verdict,
+    )

@@ -17,8 +17,9 @@ from audit.subject import Dataset
 
 Word = Literal["PASS", "FAIL"]
 Truth = Callable[[float, Word], Counts]
+GIVEN = ("precision", "positive_predictive_value", "false_omission_rate")  # their rows are the model's choice
 WORST = 0.5  # the rate at which a rate varies most
-CALIBRATION_DRAWS = 64
+CALIBRATION_ROWS = 100_000  # to draw for one chance: 48 to 128 samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,9 @@ def of(decision: Decision, data: Dataset, bins: int) -> World | None:
         return _calibration(estimate.n, len(data.classes), bins)
     if isinstance(statistic, Rate):
         n = statistic.n
-        said = "" if rule.name not in ("precision", "positive_predictive_value", "false_omission_rate") else (
-            "as many rows are predicted to be of a class as are of it"
-        )  # fmt: skip
+        tried = f"the {estimate.n:,} rows tried" if estimate and estimate.n < len(data.test) else ""
+        said = "as many are predicted as are of the class" if rule.name in GIVEN else ""
+        said = tried if rule.check.startswith("robustness.") else said
         return _counted(lambda v, word: Rate(k=v * n, n=n), 1.0, said, {}, n)
     return _groups(statistic) if isinstance(statistic, GroupRates) else None
 
@@ -79,7 +80,9 @@ def _groups(s: GroupRates) -> World:
     pooled = float(np.sum(s.k)) / total
     own = 0.0 < pooled < 1.0
     p = pooled if own else WORST
-    said = f"a rate of {p:.2f} {'as in the data' if own else '(the worst case)'} in all groups but the smallest"
+    said = (
+        f"a rate of {p:.2f} {'as in the data' if own else '(the worst case)'} in all groups but the smallest"
+    )
     high = 1.0 if s.of == "ratio" else max(p, 1 - p)
     best = s.model_copy(update={"k": s.n})
     return _counted(
@@ -128,12 +131,12 @@ def _calibration(rows: int, classes: int, bins: int) -> World:
 
     @cache
     def drawn(value: float, growth: float, word: Word) -> Sequence[Statistic]:
-        n, rng = round(rows * growth), np.random.default_rng(0)
+        n, rng = max(round(rows * growth), 1), np.random.default_rng(0)
+        draws = min(max(CALIBRATION_ROWS // n, 48), 128)
         confidence = lowest + (1 - lowest) * (np.arange(n) + 0.5) / n
         true = confidence + np.where(confidence < 0.5, value, -value)
         estimates = (
-            stats.calibration_error(confidence, rng.random(n) < true, bins=bins)
-            for _ in range(CALIBRATION_DRAWS)
+            stats.calibration_error(confidence, rng.random(n) < true, bins=bins) for _ in range(draws)
         )
         return [e.statistic for e in estimates if e.statistic is not None]
 

@@ -53,12 +53,15 @@ def of(subject: Subject) -> bytes:
     """Return the sidecar of a subject's test rows: a CSV of RowOutcomes, the same bytes in any order of rows.
 
     Ids are hashed again together with the list of all ids: equal lists match, and an id can be neither
-    guessed alone nor linked to other test sets. Raises ConfigError for a task without row outcomes, DataError for repeated ids.
+    guessed alone nor linked to other test sets. Raises ConfigError for a task without row outcomes,
+    DataError for ids that repeat.
     """
     data, test = subject.data, subject.data.test
     if data.task not in ("binary", "multiclass", "regression"):
         raise ConfigError(
-            f"record: row_outcomes with task={data.task}", "binary, multiclass or regression", "set it to false"
+            f"record: row_outcomes with task={data.task}",
+            "binary, multiclass or regression",
+            "set it to false",
         )
     ids = _hashed(test.id)
     order = np.argsort(ids)
@@ -100,6 +103,22 @@ def parse(data: bytes, path: str = PATH) -> RowOutcomes:
     if len(np.unique(ids)) != len(ids) or (ids[1:] < ids[:-1]).any():
         raise StoreError(f"{path} has ids that repeat or are not sorted", "the file as it was written")
     return RowOutcomes(ids, values)
+
+
+def same_rows(a: RowOutcomes | None, b: RowOutcomes | None) -> str:
+    """Return why two runs' outcomes are not of the same rows with the same labels, or nothing."""
+    if a is None or b is None:
+        which = "neither run" if a is None and b is None else f"the {'first' if a is None else 'second'} run"
+        verb = "keeps" if a is None and b is None else "does not keep"
+        return f"{which} {verb} row outcomes (record: row_outcomes: true)"
+    if not np.array_equal(a.id, b.id):
+        return f"the runs judged different rows ({len(a.id):,} and {len(b.id):,})"
+    labels = (a.values.get("label"), b.values.get("label"))
+    if (labels[0] is None) != (labels[1] is None):
+        return "one run is of classes, the other of numbers"
+    if labels[0] is not None and (labels[0] != labels[1]).any():
+        return f"{int(np.count_nonzero(labels[0] != labels[1])):,} rows have other labels"
+    return ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,7 @@ MISTAKES = ["nonsense", "run", "run no.yaml", "gate no", "explain accurcy", "run
             "report no --format pdf"]  # fmt: skip
 
 
-@pytest.mark.parametrize("argv", map(str.split, MISTAKES))
+@pytest.mark.parametrize("argv", [line.split() for line in MISTAKES])
 def test_a_mistake_is_exit_2_without_a_traceback(argv, tmp_path):
     done = run(*argv, cwd=tmp_path)
     assert done.returncode == 2

@@ -123,9 +123,7 @@ def independent(a: Statistic, b: Statistic) -> Difference:
 
     ends = [end if math.isfinite(end) else None for end in (low(SHOWN), high(SHOWN))]
     p = _sign(second - first, low, high)
-    return Difference(
-        value=second - first, low=ends[0], high=ends[1], p=p, paired=False, method=HYBRID
-    )
+    return Difference(value=second - first, low=ends[0], high=ends[1], p=p, paired=False, method=HYBRID)
 
 
 def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
