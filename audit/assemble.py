@@ -160,7 +160,7 @@ def _network(
         )
 
     def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
-        fresh = _build(loaded, given, data, seed)
+        fresh = replace(network, params=_build(loaded, given, data, seed).params)  # shares compiled code
         return finished(_trained(fresh, given, data, seed, tick, perturb, loss)[0])
 
     trained = given.train is not None
@@ -183,6 +183,10 @@ def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Netw
     )
     assert given.network is not None
     if ".py" in given.network:
+        if given.options:
+            raise ConfigError(
+                f"model.options={given.options} for a network of your own", "none", "put them in it"
+            )
         return own.load(given.network, loaded.base, shape=shape, outputs=outputs, seed=seed, x_train=train.x)
     return build.build(
         given.network,

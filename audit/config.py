@@ -102,15 +102,17 @@ DataConfig = Annotated[EmbeddedData | TableData | ImageData, Field(discriminator
 class TrainConfig(Frozen):
     """How optax trains; early stopping keeps the parameters of the best validation loss."""
 
-    epochs: int = Field(default=50, ge=1)
+    epochs: int = Field(default=30, ge=1)
     batch: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    weight_decay: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = Field(default=0.01, ge=0)
+    schedule: Literal["constant", "cosine"] = Field(
+        default="cosine", description="cosine falls to 0 over all epochs"
+    )
     warmup: float = Field(default=0.0, ge=0, description="epochs of linear rise")
     patience: int | None = Field(
-        default=10, ge=1, description="epochs without a better validation loss; null: never"
+        default=8, ge=1, description="epochs without a better validation loss; null: never"
     )
     min_delta: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
