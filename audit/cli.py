@@ -91,6 +91,30 @@ def gate(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="The earlier run: what was there.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="The later run: better or worse?")],
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Say what got better or worse from one stored run to another.
+
+    Exit code 1 when a measure with a blocking rule is significantly worse, 3 when one cannot be compared, else 0.
+    """
+    from audit import compare_words, row_outcomes, screen, store
+    from audit.compare import compare as between
+
+    a, b = store.open_run(first), store.open_run(second)
+    found = between(a, b, row_outcomes.read(first, a), row_outcomes.read(second, b))
+    if json_:
+        print(found.model_dump_json(indent=1))
+    else:
+        text = compare_words.text(found)
+        screen.show(text.splitlines()[0] if quiet else text)
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
 def report(
     run: Run,
     out: Annotated[Path | None, typer.Option(help="Where to write; by default into the run folder.")] = None,

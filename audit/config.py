@@ -152,6 +152,15 @@ class SystemConfig(Frozen):
     responsible_person: str = ""
 
 
+class RecordConfig(Frozen):
+    """What the record keeps beside the results."""
+
+    row_outcomes: bool = Field(
+        default=False,
+        description="what the model did on each test row, under salted ids: lets `compare` pair two runs' rows",
+    )
+
+
 class Config(Frozen):
     """One audit."""
 
@@ -168,6 +177,7 @@ class Config(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31)
     out: str | None = Field(default=None, description="folder of the runs; by default runs/ where you are")
     formats: tuple[Formats, ...] = ("html",)
+    record: RecordConfig = RecordConfig()
 
 
 @dataclass(frozen=True)

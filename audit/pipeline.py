@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from audit import facts, gate, store
+from audit import facts, gate, row_outcomes, store
 from audit.assemble import Assembled, read_data, read_model
 from audit.check_run import run_check
 from audit.clock import Clock, Progress
@@ -62,6 +62,8 @@ def run(
     with clock("outputs"):
         subject = observe(made.model, dataset)
         examine(subject)
+        kept_rows = loaded.config.record.row_outcomes
+        sidecar = {row_outcomes.PATH: row_outcomes.of(subject)} if kept_rows else {}
     results, files, reused = _run_checks(
         loaded, subject, made, digests, kept if model is None else None, quick, clock
     )
@@ -81,10 +83,14 @@ def run(
         exit_code=code,
         quick=quick,
         not_measured=facts.not_measured(results, subject),
-        digests={**digests, "source": source_digest()},
+        digests={
+            **digests,
+            "source": source_digest(),
+            **{path: store.sha256(data) for path, data in sidecar.items()},
+        },
     )
     earlier = store.earlier_judgements(folder, digests["test"])
-    return _write(record, folder, loaded, files, made, clock, (started, now, reused, earlier))
+    return _write(record, folder, loaded, {**files, **sidecar}, made, clock, (started, now, reused, earlier))
 
 
 def out_folder(loaded: Loaded, out: str | Path | None) -> Path:

@@ -38,7 +38,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "reports": ({"audit.evidence"}, {"jinja2", "markupsafe"}),
 }
 LIGHT = ("audit.errors", "audit.evidence", "audit.stats", "audit.gate", "audit.store", "audit.registry")
-LIGHT += ("audit.config", "audit.policies", "audit.cli", "reports")
+LIGHT += ("audit.compare", "audit.row_outcomes", "audit.config", "audit.policies", "audit.cli", "reports")
 NAMES_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools"}
 
 

@@ -25,7 +25,8 @@ def run(*argv, cwd=None, python=("-P",), env=None):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **(env or {})})
 
 
-LIGHT = [["--help"], ["version"], ["run", "--help"], ["gate", "nowhere"], ["report", "nowhere"]]
+LIGHT = [["--help"], ["version"], ["run", "--help"], ["gate", "nowhere"], ["report", "nowhere"],
+         ["compare", "nowhere", "nowhere"]]  # fmt: skip
 
 
 @pytest.mark.parametrize("argv", LIGHT)
