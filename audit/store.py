@@ -25,7 +25,7 @@ PARTIAL = ".partial-"
 def run_name(record: Record) -> str:
     """Return the folder name of a run: time, name, digest."""
     when = record.volatile.started
-    stamp = when.strftime("%Y%m%dT%H%M%SZ") if when else "undated"
+    stamp = f"{when:%Y%m%dT%H%M%S}{when.microsecond // 1000:03d}Z" if when else "undated"
     slug = re.sub(r"[^a-z0-9]+", "-", record.name.lower()).strip("-")[:40] or "audit"
     return f"{stamp}-{slug}-{record.digest[:10]}"
 

@@ -1,6 +1,6 @@
 """Time the shipped configurations as whole processes, and set each model beside two scikit-learn baselines.
 
-    python benchmarks/audit.py quickstart digits adult fashion_mnist
+    python -m benchmarks.audit quickstart digits adult fashion_mnist
 
 prints one JSON object a line (work, library, threads, n, value, seconds, evaluations) and ends with Markdown
 tables: test accuracy and AUC beside the baselines', seconds and peak memory of the whole process, and where

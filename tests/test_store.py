@@ -44,7 +44,7 @@ def with_file(data=b"bytes"):
 def test_a_run_is_written_whole_and_opens_equal(tmp_path):
     written = record(results=(with_file(),))
     folder = store.write(tmp_path, written, {"c/f.bin": b"bytes", "report.html": b"<p>"})
-    assert folder.name.startswith("20260102T030405Z-a-name-with-parts-")
+    assert folder.name.startswith("20260102T030405000Z-a-name-with-parts-")
     assert store.open_run(folder) == written
     assert store.list_runs(tmp_path) == [folder]
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "NOT-ESTIMABLE"

@@ -15,7 +15,7 @@ from audit.stats import bounds
 from audit.stats.roots import root
 
 MOST = 10**9
-DRAWS = 256
+DRAWS = 128
 Counts = Rate | RatePair | GroupRates
 
 
@@ -95,10 +95,36 @@ def chance(
 
     A sample that has no value (a ratio of zeros) shows none; so do no samples.
     """
+    side = _side(word, at_least, at_most)
+    return sum(_shows(s, limit, side, alpha, word) for s in found) / max(len(found), 1)
+
+
+def reaches(
+    power: float,
+    found: Sequence[Statistic],
+    limit: float,
+    word: Literal["PASS", "FAIL"],
+    *,
+    at_least: bool = False,
+    at_most: bool = False,
+    alpha: float = 0.05,
+) -> bool:
+    """Return whether `chance` is at least the power (positive), looking at no more samples than that takes."""
+    side, missed = _side(word, at_least, at_most), 0
+    shown, needed = 0, max(math.ceil(power * len(found)), 1)
+    for s in found:
+        hit = _shows(s, limit, side, alpha, word)
+        shown, missed = shown + hit, missed + (not hit)
+        if shown >= needed or missed > len(found) - needed:
+            break
+    return shown >= needed
+
+
+def _side(word: str, at_least: bool, at_most: bool) -> bounds.Side:
+    """Return which bound shows the word."""
     if at_least == at_most:
         raise ValueError("give exactly one of at_least and at_most")
-    side: bounds.Side = "low" if at_least == (word == "PASS") else "high"
-    return sum(_shows(s, limit, side, alpha, word) for s in found) / max(len(found), 1)
+    return "low" if at_least == (word == "PASS") else "high"
 
 
 def _shows(s: Statistic, limit: float, side: bounds.Side, alpha: float, word: str) -> bool:
