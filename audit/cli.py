@@ -65,6 +65,29 @@ def run(
 
 
 @app.command()
+def plan(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A YAML file, or a shipped name: quickstart.")
+    ],
+    set_: Set = None,
+    json_: Json = False,
+) -> None:
+    """Say before training what each rule of CONFIG's policy could show with the test rows there are."""
+    from audit import screen
+    from audit.config import load
+
+    loaded = load(config, tuple(set_ or ()))
+    from audit.plan import plan as make
+    from audit.plan import text
+
+    made = make(loaded)
+    if json_:
+        print(made.model_dump_json(indent=1))
+    else:
+        screen.OUT.print(text(made), markup=False)
+
+
+@app.command()
 def gate(
     run: Run,
     policy: Annotated[str | None, typer.Option(help="Another policy: a shipped name or a file.")] = None,

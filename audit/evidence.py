@@ -109,6 +109,7 @@ class Estimate(Frozen):
     statistic: Statistic | None = None
     note: str = ""
     reason: str = ""
+    doubt: str = Field(default="", description="why the measuring is in doubt: it bars a PASS, never a FAIL")
 
     @model_validator(mode="after")
     def _consistent(self) -> Estimate:

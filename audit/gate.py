@@ -157,7 +157,7 @@ def _without_small_groups(estimate: Estimate, share: float) -> tuple[Estimate, t
     summary = stats.summarise(fewer, side=estimate.side, note=estimate.note)
     rows = round(estimate.n * math.fsum(fewer.n) / max(math.fsum(s.n), 1.0))
     return (
-        summary.model_copy(update={"n": rows}),
+        summary.model_copy(update={"n": rows, "doubt": estimate.doubt}),
         tuple(name for i, name in enumerate(s.groups) if i not in kept),
     )
 
@@ -185,6 +185,8 @@ def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: 
         return Decision(verdict="FAIL", reason=why, **told)
     told |= {"bound": _finite(bound), "bound_level": 1 - policy.alpha, "p_fail": case.p_fail}
     inside = (bound >= rule.limit <= e.value) if least else (bound <= rule.limit >= e.value)
+    if inside and e.doubt:
+        return Decision(verdict="INCONCLUSIVE", reason=gate_words.doubted(rule, m, e, bound), **told)
     if inside and quick:
         return Decision(verdict="INCONCLUSIVE", reason=gate_words.quick(rule, m, e, bound), **told)
     if inside:

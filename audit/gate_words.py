@@ -52,6 +52,14 @@ def unproven(rule: Rule, m: Measurement, e: Estimate, bound: float) -> str:
     return f"{said.number}, beyond the {said.limit}, but the number is only {e.side} the truth, which may keep it."
 
 
+def doubted(rule: Rule, m: Measurement, e: Estimate, bound: float) -> str:
+    """Return why a number whose measuring is in doubt does not pass."""
+    said = _said(rule, m, e, bound)
+    return (
+        f"{said.number}, inside the {said.limit}, but {e.doubt.strip().rstrip('.')}, so it can't show PASS."
+    )
+
+
 def quick(rule: Rule, m: Measurement, e: Estimate, bound: float) -> str:
     """Return why a quick run does not pass."""
     said = _said(rule, m, e, bound)

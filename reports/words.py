@@ -170,6 +170,8 @@ def undecided(decision: Decision) -> str:
     if estimate is None or estimate.value is None:
         return f"{stated(decision)}."
     if keeps(decision):
+        if estimate.doubt:
+            return f"It keeps the limit, but {estimate.doubt}, so it cannot PASS."
         return "It keeps the limit, but a quick run cannot PASS."
     one_sided = estimate.side == ("at least" if rule.at_least is not None else "at most")
     if one_sided and not kept(rule, estimate.value):

@@ -315,6 +315,16 @@ def test_a_quick_run_is_never_pass(k, word, code):
     assert (decision.verdict, verdict, exit_code) == (word, word, code)
 
 
+def test_a_doubt_about_the_measuring_bars_pass_and_never_undoes_a_fail():
+    doubt = {"doubt": "1 of 8 signs that the attack works are missing"}
+    good = stats.rate_of(95, 100, side="at most").model_copy(update=doubt)
+    decision, verdict, exit_code = judge_one(good, at_least=0.5)
+    assert (verdict, exit_code) == ("INCONCLUSIVE", 3)
+    assert "1 of 8 signs" in decision.reason
+    bad = stats.rate_of(5, 100, side="at most").model_copy(update=doubt)
+    assert judge_one(bad, at_least=0.5)[1] == "FAIL"
+
+
 def test_a_quick_run_whose_only_rule_is_waived_is_still_not_zero():
     waiver = Waiver(rule="r", who="A. Person", why="known", until=DAY)
     assert (

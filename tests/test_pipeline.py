@@ -1,13 +1,17 @@
 """The whole way in one process: records, reuse, crashes, interruption, bad models, hostile names."""
 
+import datetime as dt
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import audit
-from audit import registry, store
+from audit import gate, registry, stats, store
 from audit.errors import AuditError, ConfigError, ModelError
-from audit.evidence import Findings
+from audit.evidence import CheckResult, Findings, Measurement
+from audit.policies import load_policy
 
 CHEAP = {"accuracy.overall": {}, "fairness.groups": {"intersections": "none"}, "calibration.reliability": {}}
 POLICY = {
@@ -196,5 +200,24 @@ def test_unknown_attributes_in_options_are_the_users_mistake(tmp_path, model, da
         run(tmp_path, model, data, {**CONFIG, "checks": checks})
 
 
-def test_findings_are_plain():
-    assert Findings().model_dump_json()
+def test_a_stored_record_is_judged_again_as_a_fresh_run_would_be(tmp_path, model, data):
+    first = run(tmp_path / "a", model, data)
+    fresh = run(tmp_path / "b", model, data, {**CONFIG, "policy": "four_fifths"})
+    stored = store.open_run(tmp_path / "a" / first.volatile.run_id)
+    on = fresh.volatile.judged.date()
+    again = gate.judge(stored.results, load_policy("four_fifths", tmp_path), on=on)
+    assert again == (fresh.decisions, fresh.verdict, fresh.exit_code)
+
+
+@pytest.mark.parametrize(("rows", "code"), [(5000, 1), (20, 3)])
+def test_women_at_11_and_men_at_26_per_cent_never_pass_four_fifths(rows, code):
+    women, men = round(0.11 * rows), round(0.26 * rows)
+    estimate = stats.groups(["women", "men"], [women, men], [rows, rows], [rows, rows], of="ratio")
+    found = Measurement(
+        name="impact_ratio", label="Impact ratio", estimate=estimate, where={"attribute": "sex"}
+    )
+    result = CheckResult(check="fairness.groups", area="fairness", title="t", status="ok",
+                         findings=Findings(measurements=(found,)))  # fmt: skip
+    policy = load_policy("four_fifths", Path())
+    blocking = policy.model_copy(update={"rules": tuple(r for r in policy.rules if r.severity == "blocking")})
+    assert gate.judge([result], blocking, on=dt.date(2026, 1, 1))[2] == code

@@ -222,11 +222,14 @@ def _signs(s: _Search, tried: list[Tried]) -> list[Sign]:
 def _measurements(t: Target, runs: list[_Run], signs: list[Sign]) -> tuple[Measurement, ...]:
     """Return the clean accuracy, and robust accuracy and attack success at each radius."""
     warned = sum(sign.result == "warn" for sign in signs)
-    note = f"{warned} of {len(signs)} sanity checks of the attack warn" if warned else ""
+    doubt = f"{warned} of {len(signs)} signs that the attack works are missing" if warned else ""
     made = [_clean(t)]
     for run in runs:
-        robust = stats.rate(t.correct & ~run.felled, cluster=t.cluster, side="at most", note=note)
-        success = _success(t, run.felled, note)
+        found = (
+            stats.rate(t.correct & ~run.felled, cluster=t.cluster, side="at most"),
+            _success(t, run.felled),
+        )
+        robust, success = (estimate.model_copy(update={"doubt": doubt}) for estimate in found)
         made += _at(run.tried.norm, run.tried.eps, robust=robust, success=success)
     return tuple(made)
 
@@ -263,12 +266,12 @@ def _clean(t: Target) -> Measurement:
     )
 
 
-def _success(t: Target, felled: np.ndarray, note: str) -> Estimate:
+def _success(t: Target, felled: np.ndarray) -> Estimate:
     """Return the share felled of the rows decided correctly."""
     if not t.correct.any():
         return stats.not_estimable("no row is decided correctly to begin with", 0)
     cluster = None if t.cluster is None else t.cluster[t.correct]
-    return stats.rate(felled[t.correct], cluster=cluster, side="at least", note=note)
+    return stats.rate(felled[t.correct], cluster=cluster, side="at least")
 
 
 def _nothing_moves(s: _Search) -> Findings:

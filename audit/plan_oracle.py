@@ -1,0 +1,94 @@
+"""What a model that is always right would show: every rule's denominators, from the data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from audit import stats
+from audit.check_run import run_check
+from audit.config import Loaded
+from audit.evidence import CheckResult, Estimate, Findings, Measurement
+from audit.metrics.robustness import sample
+from audit.registry import Context, find
+from audit.subject import JUDGED, Dataset, DecisionRule, Model, Subject
+
+Function = Callable[[Any, Any, Context], Findings]
+COUNTED = ("accuracy.overall", "calibration.reliability", "fairness.groups")
+
+
+def oracle(loaded: Loaded, data: Dataset) -> Subject:
+    """Return the data with outputs that decide every test row rightly, with confidences spread evenly."""
+    given = loaded.config.model
+    model = Model(
+        name="always right",
+        apply=lambda params, x: x,  # never called: it stands for the network that is not trained yet
+        outputs="values" if given is not None and given.outputs == "values" else "probabilities",
+        decision=DecisionRule("argmax"),
+        differentiable=given is None or given.scores is None,
+    )
+    if given is not None and given.scores is not None:
+        model = replace(model, apply=None)
+    return Subject(model, data, {JUDGED: _outputs(data)})
+
+
+def results(loaded: Loaded, subject: Subject) -> tuple[CheckResult, ...]:
+    """Return every configured check's result on the oracle; a check that needs a real model finds nothing.
+
+    Skipped checks are skipped for the reason that a run would give.
+    """
+    found = []
+    for name, options in loaded.options.items():
+        check = find(name)
+        stood_in = check if name in COUNTED else replace(check, function=STAND_IN.get(name, _nothing))
+        seed = loaded.config.seed
+        found.append(
+            run_check(stood_in, subject, options, seed, True, None, {}, None, lambda done, total: None)[0]
+        )
+    return tuple(found)
+
+
+def _outputs(data: Dataset) -> np.ndarray:
+    """Return outputs[n, k]: the true class at .5 to 1, the others sharing the rest; numbers slightly off."""
+    y, n = np.asarray(data.test.y), len(data.test)
+    spread = (np.arange(n) + 0.5) / n
+    if data.task not in ("binary", "multiclass"):
+        return np.asarray(y, np.float64).reshape(n, -1) + spread[:, None]
+    classes = max(len(data.classes), 2)
+    true = 0.5 + spread / 2
+    outputs = np.tile(((1 - true) / (classes - 1))[:, None], (1, classes))
+    outputs[np.arange(n), y] = true
+    return outputs
+
+
+def _attacked(subject: Subject, options: Any, ctx: Context) -> Findings:
+    """Return what an attack that never succeeds would leave: the rows tried, per norm and radius."""
+    test = subject.data.test
+    at = sample(len(test), options.rows, ctx.seed)
+    cluster = None if test.cluster is None else test.cluster[at]
+
+    def made(name: str, hit: bool, side: Any, where: dict[str, str | float | int]) -> Measurement:
+        rate: Estimate = stats.rate(np.full(len(at), hit), cluster=cluster, side=side)
+        place = f", {where['norm']}, eps {where['eps']:g}" if where else ""
+        label = name.replace("_", " ").capitalize() + place
+        return Measurement(name=name, label=label, estimate=rate, where=where)
+
+    found = [made("clean_accuracy", True, "two-sided", {})]
+    for norm in dict.fromkeys(options.norms):
+        for eps in sorted(set(options.l2_eps if norm == "l2" and options.l2_eps else options.eps)):
+            where: dict[str, str | float | int] = {"norm": norm, "eps": eps}
+            found.append(made("robust_accuracy", True, "at most", where))
+            found.append(made("attack_success", False, "at least", where))
+    return Findings(measurements=tuple(found))
+
+
+def _nothing(subject: Subject, options: Any, ctx: Context) -> Findings:
+    """Return no finding: these numbers depend on the trained model."""
+    return Findings()
+
+
+STAND_IN: dict[str, Function] = {"robustness.fgsm": _attacked, "robustness.pgd": _attacked}
+PLANNED = (*COUNTED, *STAND_IN)
