@@ -157,6 +157,7 @@ def _network(
             decision=decision,
             network=f"{given.network or ''} {_sorted(given.options)}".strip(),
             origin=origin,
+            notes=_code(loaded, given),
         )
 
     def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
@@ -200,10 +201,15 @@ def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Netw
     )
 
 
+def _code(loaded: Loaded, given: ModelConfig) -> tuple[str, ...]:
+    """Return the digest of the file of the user's own network, if it is one."""
+    file, own, _ = (given.network or "").partition(".py")
+    return (f"code of {file}.py: sha256 {sha256(loaded.path(f'{file}.py').read_bytes())}",) if own else ()
+
+
 def _training_key(loaded: Loaded, given: ModelConfig, digests: Mapping[str, str]) -> str:
     """Return the digest of everything the trained weights depend on."""
-    own = given.network.partition(".py")[0] + ".py" if given.network and ".py" in given.network else None
-    code = sha256(loaded.path(own).read_bytes()) if own else ""
+    code = _code(loaded, given)
     weights = str(loaded.path(given.weights)) if given.weights else ""
     data = [digests["train"], digests["validation"]]
     parts = [

@@ -47,7 +47,9 @@ def model_digest(model: Model) -> str:
         (jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(model.params)
     ]
     inside = of_arrays([dict(leaves), dict(model.scores)])
-    return of_json([inside, model.network, model.outputs, str(model.decision), model.differentiable])
+    return of_json(
+        [inside, model.network, model.notes, model.outputs, str(model.decision), model.differentiable]
+    )
 
 
 @cache

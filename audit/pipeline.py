@@ -16,7 +16,7 @@ from audit.assemble import Assembled, read_data, read_model
 from audit.check_run import run_check
 from audit.clock import Clock, Progress
 from audit.config import Loaded, load
-from audit.digests import dataset_digest, model_digest, software, source_digest
+from audit.digests import dataset_digest, model_digest, of_arrays, software, source_digest
 from audit.evidence import CheckResult, Record, Volatile
 from audit.examine import examine
 from audit.kept import Kept
@@ -41,14 +41,15 @@ def run(
 
     config is a file, a shipped name, a mapping or a loaded configuration; `data` and `model` stand in for
     its blocks of that name. quick spends less and can never PASS. reuse takes finished work from earlier
-    runs with the same content. Raises AuditError for anything the user can mend.
+    runs with the same content; of a `model` given here nothing is kept, since its code has no digest. Raises
+    AuditError for anything the user can mend.
     """
     started = dt.datetime.now(dt.UTC)
     clock = Clock(progress, dict(seconds or {}))
     loaded = config if isinstance(config, Loaded) else load(config, overrides)
     checks = {name: find(name) for name in loaded.config.checks}
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
-    folder = out_folder(loaded, out)
+    folder = store.prepared(out_folder(loaded, out))
     kept = Kept(folder) if reuse else None
 
     with clock("data"):
@@ -62,6 +63,7 @@ def run(
     with clock("outputs"):
         subject = observe(made.model, dataset)
         examine(subject)
+        digests["outputs"] = of_arrays(dict(subject.outputs))
         kept_rows = loaded.config.record.row_outcomes
         sidecar = {row_outcomes.PATH: row_outcomes.of(subject)} if kept_rows else {}
     results, files, reused = _run_checks(

@@ -30,6 +30,18 @@ def run_name(record: Record) -> str:
     return f"{stamp}-{slug}-{record.digest[:10]}"
 
 
+def prepared(out: Path) -> Path:
+    """Return the folder of the runs, made if absent; StoreError, before any work, if it can't be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise StoreError(
+            f"{out} cannot be written ({error.strerror})", "a folder of yours", "give --out"
+        ) from error
+    return out
+
+
 def write(
     out: Path, record: Record, files: dict[str, bytes], fill: Callable[[Path], object] | None = None
 ) -> Path:

@@ -124,6 +124,24 @@ def test_an_own_network_is_trained_or_used_as_it_is(tmp_path, train):
     assert ("trained here" == record.facts.model.origin) is (train is not None)
 
 
+def test_an_own_network_whose_code_changed_is_measured_again(tmp_path):
+    code = "import jax.numpy as jnp\ndef build(shape):\n    return lambda x: {sign}x[:, 1:2] + 26.0\n"
+    (tmp_path / "net.py").write_text(code.format(sign="-"))
+    made = config(tmp_path, model={"network": "./net.py:build"})
+    first = audit.run(made, out=tmp_path / "a")
+    assert audit.run(made, out=tmp_path / "a").volatile.reused == ("accuracy.overall",)
+    (tmp_path / "net.py").write_text(code.format(sign=""))
+    second = audit.run(made, out=tmp_path / "a")
+    assert second.volatile.reused == ()
+    assert second.results != first.results
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(AuditError, match="cannot be written"):
+        audit.run(config(tmp_path, data={**DIABETES, "split": {"test": 0.99}}), out=tmp_path / "file")
+
+
 def test_scores_in_a_models_place(tmp_path, table):
     frame, data = table
     test = frame[frame["set"] == "test"]
