@@ -52,8 +52,14 @@ def run(
     from audit.pipeline import run as audit_run
 
     imported = {"import": round(time.perf_counter() - START, 3)}
-    with screen.stages(quiet or json_) as progress:
-        record = audit_run(loaded, out=out, quick=quick, reuse=not fresh, progress=progress, seconds=imported)
+    try:
+        with screen.stages(quiet or json_) as progress:
+            record = audit_run(
+                loaded, out=out, quick=quick, reuse=not fresh, progress=progress, seconds=imported
+            )
+    except KeyboardInterrupt:  # Typer would end without a word
+        screen.error("interrupted; what is finished is kept, run the same command again to go on")
+        raise typer.Exit(130) from None
     folder = out_folder(loaded, out) / record.volatile.run_id
     if json_:
         print(screen.as_json(record, record.decisions, record.verdict, record.exit_code, folder))
@@ -211,8 +217,6 @@ def main() -> None:
         app()
     except AuditError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; finished checks are kept, run the same command again to go on", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(4)

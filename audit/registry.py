@@ -131,4 +131,4 @@ def find(name: str) -> Check:
 def nearest(name: str, known: Any) -> str:
     """Return 'one of ...', or the nearest known name when one is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"perhaps {close[0]!r}" if close else "one of " + (", ".join(sorted(known)) or "(none)")
+    return f"perhaps {close[0]!r}" if close else "one of " + (", ".join(sorted(set(known))) or "(none)")

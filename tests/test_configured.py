@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import audit
+from audit import cli, registry, store
 from audit.errors import AuditError, DataError, ModelError
 
 CHECKS = {"accuracy.overall": {}}
@@ -140,6 +141,25 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(AuditError, match="cannot be written"):
         audit.run(config(tmp_path, data={**DIABETES, "split": {"test": 0.99}}), out=tmp_path / "file")
+
+
+def test_an_interrupted_run_says_so_keeps_what_is_finished_and_goes_on(tmp_path, monkeypatch, capsys):
+    def interrupt(subject, options, ctx):
+        raise KeyboardInterrupt
+
+    made = config(tmp_path, checks={**CHECKS, "calibration.reliability": {}})
+    known = registry.checks()["calibration.reliability"]
+    broken = registry.Check(**{**vars(known), "function": interrupt})
+    with monkeypatch.context() as patch:
+        patch.setitem(registry._checks, "calibration.reliability", broken)
+        patch.setattr("sys.argv", ["jax-audit", "run", str(made), "--out", str(tmp_path / "a")])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    assert stop.value.code == 130
+    assert "interrupted; what is finished is kept" in capsys.readouterr().err
+    assert store.list_runs(tmp_path / "a") == []
+    record = audit.run(made, out=tmp_path / "a")
+    assert record.volatile.reused == ("accuracy.overall",)
 
 
 def test_scores_in_a_models_place(tmp_path, table):
