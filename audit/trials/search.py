@@ -1,0 +1,125 @@
+"""Try an attack on test rows and count only what is proven apart from the attack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from audit.attacks.balls import Norm
+from audit.attacks.losses import Loss, LossName
+from audit.attacks.mapped import Mapped, Rows, Shared
+from audit.devices import map_examples
+from audit.errors import DataError
+from audit.metrics.robustness import Target, inside, movable_scale, numbers, sample
+from audit.registry import Context
+from audit.subject import Subject, decide, run_model
+
+NAMES: dict[str, str] = {"linf": "L-infinity", "l2": "L2", "l1": "L1"}
+BATCH = 256  # rows a batch; larger ones leave more of the last batch to padding
+
+
+class Radii(Protocol):
+    """Options that say which norms and radii are tried; another norm's own radii stand in `l2_eps`, ..."""
+
+    @property
+    def norms(self) -> tuple[Norm, ...]:
+        """Return the norms."""
+        ...
+
+    @property
+    def eps(self) -> tuple[float, ...]:
+        """Return the radii of every norm that has none of its own."""
+        ...
+
+
+class Search(NamedTuple):
+    """What every attack of a check shares: the subject, the rows and their space, the loss."""
+
+    subject: Subject
+    target: Target
+    loss: Loss
+    ctx: Context
+
+
+class Found(NamedTuple):
+    """What an attack returned for the rows tried: the inputs, which are valid, which are decided wrongly."""
+
+    moved: np.ndarray
+    valid: np.ndarray
+    wrong: np.ndarray
+
+    @property
+    def felled(self) -> np.ndarray:
+        """Return which rows were moved to a valid point that is decided wrongly."""
+        return self.valid & self.wrong
+
+
+def search(subject: Subject, limit: int | None, loss: LossName, ctx: Context) -> Search:
+    """Return the search on all test rows, or on `limit` of them drawn by the seed.
+
+    Raises DataError where the inputs are not one array of real numbers.
+    """
+    return Search(subject, _target(subject, limit, ctx.seed), loss_of(subject, loss), ctx)
+
+
+def loss_of(subject: Subject, name: LossName) -> Loss:
+    """Return the loss to raise, reading the outputs as the model's decision does."""
+    rule = subject.model.decision
+    threshold = rule.threshold if rule.kind == "threshold" else None
+    return Loss(name, "probabilities" if subject.model.outputs == "probabilities" else "logits", threshold)
+
+
+def radii(options: Radii) -> list[tuple[Norm, float]]:
+    """Return every norm and radius, a norm's radii ascending."""
+    found: list[tuple[Norm, float]] = []
+    for norm in dict.fromkeys(options.norms):
+        own: tuple[float, ...] = getattr(options, f"{norm}_eps", ()) or options.eps
+        found.extend((norm, eps) for eps in sorted(set(own)))
+    return found
+
+
+def attack_rows(
+    s: Search, attack: Mapped, norm: Norm, eps: float, at: np.ndarray, *, step_size: float = 0.0
+) -> Found:
+    """Return what the attack makes of rows `at`, each point judged again in float64 and by the model itself.
+
+    Sizes are passed as arrays, so that one compilation serves them all.
+    """
+    t, model = s.target, s.subject.model
+    if not len(at):
+        return Found(t.x[:0], np.zeros(0, bool), np.zeros(0, bool))
+    x = t.x[at]
+    shared = shared_of(s, eps, step_size)
+    moved = np.asarray(map_examples(attack, shared, Rows(x, t.y[at], t.number[at]), batch=BATCH))
+    valid = inside(x, moved, eps=eps, norm=norm, scale=t.scale, low=t.low, high=t.high)
+    return Found(moved, valid, decide(run_model(model, moved, batch=BATCH), model) != t.y[at])
+
+
+def shared_of(s: Search, eps: float, step_size: float = 0.0) -> Shared:
+    """Return what every batch is given."""
+    t = s.target
+    return Shared(
+        s.subject.model.params, s.ctx.key, np.float32(eps), t.scale, t.low, t.high, np.float32(step_size)
+    )
+
+
+def _target(subject: Subject, limit: int | None, seed: int) -> Target:
+    """Return the rows to try and the space they may move in."""
+    data = subject.data
+    if isinstance(data.test.x, Mapping) or not np.issubdtype(np.asarray(data.test.x).dtype, np.floating):
+        raise DataError("the inputs are not one array of real numbers", "continuous inputs", "leave it out")
+    at = sample(len(data.test), limit, seed)
+    rows = data.test.take(at)
+    shape = rows.x.shape[1:]
+    return Target(
+        x=np.asarray(rows.x, np.float32),
+        y=np.asarray(rows.y, np.int32),
+        correct=subject.predictions()[at] == rows.y,
+        number=numbers(rows.id),
+        cluster=rows.cluster,
+        scale=movable_scale(data.scale, data.features, shape),
+        low=np.broadcast_to(np.asarray(data.low, np.float32), shape),
+        high=np.broadcast_to(np.asarray(data.high, np.float32), shape),
+    )
