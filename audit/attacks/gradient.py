@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,14 +10,14 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from audit.attacks.balls import Ball, Norm, ball, size
+from audit.attacks.balls import TINY, Norm, ball, size
 from audit.attacks.losses import Loss
+from audit.attacks.slope import CLEAN, Apply, Cost, fold, look, slope
 
-Apply = Callable[[Any, Array], Array]
 _INF = float("inf")
 # How far the steps from one start reach, in eps. Madry et al. 2018 take 2.5; for L2 that ends 1.3 % short of
 # a linear model's optimum from a start at a right angle to it, 5 ends within 0.01 %.
-TRAVEL: dict[Norm, float] = {"linf": 2.5, "l2": 5.0}
+TRAVEL: dict[Norm, float] = {"linf": 2.5, "l2": 5.0, "l1": 2.5}
 
 
 @partial(jax.jit, static_argnames=("apply", "norm", "loss"))
@@ -39,22 +38,23 @@ def fgsm(
 
     For L-infinity this is the fast gradient sign method, x + eps * scale * sign(gradient), clipped
     (Goodfellow, Shlens and Szegedy 2015); for L2 the step lies along the scaled gradient, and what the box
-    cuts off is spent on the features still free. eps is in units of scale; one compilation serves every eps.
+    cuts off is spent on the features still free; for L1 on the entry of largest slope, then the next. eps is in
+    units of scale; one compilation serves every eps.
     """
     b = ball(x, eps, norm, scale, low, high)
-    g, _ = _scaled_gradient(apply, params, b, jnp.zeros_like(x), y, loss)
-    return b.place(b.maximiser(g))
+    return b.place(b.maximiser(slope(apply, params, b, jnp.zeros_like(x), y, None, loss=loss).g))
 
 
 class _Search(NamedTuple):
-    """Where the search stands, and the worst point seen with its margin[n]."""
+    """Where the search stands, its velocity, and the worst point seen with its margin[n]."""
 
     u: Array
+    velocity: Array
     worst: Array
     margin: Array
 
 
-@partial(jax.jit, static_argnames=("apply", "norm", "loss", "steps", "restarts"))
+@partial(jax.jit, static_argnames=("apply", "norm", "loss", "steps", "restarts", "targets", "draws"))
 def pgd(
     apply: Apply,
     params: Any,
@@ -71,34 +71,57 @@ def pgd(
     steps: int = 40,
     restarts: int = 1,
     step_size: ArrayLike | None = None,
+    momentum: ArrayLike | None = None,
+    targets: int = 0,
+    draws: int = 0,
 ) -> Array:
     """Return, for each x[n, ...], the worst point met by projected gradient ascent from random starts.
 
     Madry et al. 2018. step_size is relative to eps, by default TRAVEL[norm] / steps. The worst point is the one of
     smallest margin over all steps, restarts and x itself, so it is misclassified where any point met was.
     keys[n] are JAX keys, one an example: the result does not depend on the other examples. One
-    compilation serves every eps and step_size.
+    compilation serves every eps, step_size and momentum. momentum: what is kept of the running sum of
+    gradients of unit L1 norm (MI-FGSM, Dong et al. 2018). targets > 0: every restart is run towards each
+    of the so many most likely wrong classes at x. draws > 0: apply(params, x, keys[n]) is randomised, and
+    gradients and margins are means over so many draws.
     """
     b = ball(x, eps, norm, scale, low, high)
     step = b.eps * (TRAVEL[norm] / steps if step_size is None else jnp.asarray(step_size, x.dtype))
-
-    def look(s: _Search, margin: Array) -> _Search:
-        worse = (margin < s.margin).reshape(b.eps.shape)
-        return _Search(s.u, jnp.where(worse, s.u, s.worst), jnp.minimum(margin, s.margin))
-
-    def climb(_: int, s: _Search) -> _Search:
-        g, margin = _scaled_gradient(apply, params, b, s.u, y, loss)
-        s = look(s, margin)
-        return s._replace(u=b.project(s.u + step * b.direction(g, s.u)))
-
-    def restart(i: Array, s: _Search) -> _Search:
-        start = b.uniform(jax.vmap(jax.random.fold_in, (0, None))(keys, i))
-        s = jax.lax.fori_loop(0, steps, climb, s._replace(u=start))
-        return look(s, _margin(apply, params, b, s.u, y, loss))
-
+    kept = None if momentum is None else jnp.asarray(momentum, x.dtype)
     zero = jnp.zeros_like(x)
-    found = _Search(zero, zero, _margin(apply, params, b, zero, y, loss))
-    return b.place(jax.lax.fori_loop(0, restarts, restart, found).worst)
+    margin, outputs = look(apply, params, b, zero, y, fold(keys, CLEAN), loss=loss, draws=draws)
+    towards = loss.targets(outputs, y, targets) if targets else None
+    runs = restarts * (1 if towards is None else towards.shape[1])
+
+    def seen(s: _Search, margin: Array) -> _Search:
+        worse = (margin < s.margin).reshape(b.eps.shape)
+        return s._replace(worst=jnp.where(worse, s.u, s.worst), margin=jnp.minimum(margin, s.margin))
+
+    def run(i: Array, s: _Search) -> _Search:
+        own = fold(keys, i)
+        target = None if towards is None else jnp.take(towards, i % towards.shape[1], axis=1)
+
+        def climb(k: Array, s: _Search) -> _Search:
+            drawn = fold(own, k + 2)  # 1 drew the start
+            here = slope(apply, params, b, s.u, y, drawn, loss=loss, target=target, draws=draws)
+            s, g = seen(s, here.margin), here.g
+            if kept is not None:
+                g = kept * s.velocity + g / jnp.maximum(size(g, "l1"), TINY)
+                s = s._replace(velocity=g)
+            return s._replace(u=b.climb(s.u, g, step))
+
+        s = jax.lax.fori_loop(0, steps, climb, s._replace(u=b.uniform(own), velocity=zero))
+        last = look(apply, params, b, s.u, y, fold(own, steps + 2), loss=loss, draws=draws)
+        return seen(s, last[0])
+
+    found = _Search(zero, zero, zero, margin)
+    return b.place(jax.lax.fori_loop(0, runs, run, found).worst)
+
+
+def pgd_cost(*, steps: int, restarts: int = 1, targets: int = 0, draws: int = 0) -> Cost:
+    """Return the evaluations of pgd an example, where it has at least `targets` wrong classes."""
+    runs, each = restarts * max(targets, 1), max(draws, 1)
+    return Cost(forward=(runs + 1) * each, gradient=runs * steps * each)
 
 
 @partial(jax.jit, static_argnames=("norm",))
@@ -132,21 +155,3 @@ def gradient_size(
     g = jax.grad(lambda x: jnp.sum(loss(apply(params, x), y)))(x)
     largest = size(unit * g, "linf").reshape(-1)
     return jnp.where(jnp.isfinite(largest), largest, jnp.nan)
-
-
-def _scaled_gradient(
-    apply: Apply, params: Any, b: Ball, u: Array, y: Array, loss: Loss
-) -> tuple[Array, Array]:
-    """Return the gradient in u (what is not finite set to 0) and the margin[n], from one backward pass."""
-
-    def total(x: Array) -> tuple[Array, Array]:
-        outputs = apply(params, x)
-        return jnp.sum(loss(outputs, y)), loss.margin(outputs, y)
-
-    g, margin = jax.grad(total, has_aux=True)(b.place(u))
-    return jnp.nan_to_num(b.scale * g, nan=0.0, posinf=0.0, neginf=0.0), margin
-
-
-def _margin(apply: Apply, params: Any, b: Ball, u: Array, y: Array, loss: Loss) -> Array:
-    """Return the margin[n] at u."""
-    return loss.margin(apply(params, b.place(u)), y)

@@ -13,7 +13,9 @@ import jax
 from jax import Array
 from jax.typing import ArrayLike
 
-from audit.attacks.balls import Norm
+from audit.attacks.anneal import anneal
+from audit.attacks.apgd import apgd
+from audit.attacks.balls import Ball, Norm, ball
 from audit.attacks.gradient import Apply, fgsm, gradient_size, noise, pgd
 from audit.attacks.losses import Loss
 
@@ -38,6 +40,13 @@ class Rows(NamedTuple):
     x: Any
     y: Any
     number: Any
+
+
+class Transfer(NamedTuple):
+    """What a transferred attack is given: what it uses on the model it is made on, the audited one's params."""
+
+    made_on: Shared
+    params: Any
 
 
 Mapped = Callable[[Shared, Rows], Array]
@@ -65,7 +74,17 @@ def fgsm_rows(apply: Apply, norm: Norm, loss: Loss) -> Mapped:
 
 
 @lru_cache(maxsize=_KEPT)
-def pgd_rows(apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int) -> Mapped:
+def pgd_rows(
+    apply: Apply,
+    norm: Norm,
+    loss: Loss,
+    steps: int,
+    restarts: int,
+    *,
+    momentum: float | None = None,
+    targets: int = 0,
+    draws: int = 0,
+) -> Mapped:
     """Return f(shared, rows) -> the inputs[n, ...] that PGD makes."""
 
     def attack(s: Shared, rows: Rows) -> Array:
@@ -74,7 +93,7 @@ def pgd_rows(apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int) ->
             s.params,
             rows.x,
             rows.y,
-            _keys(s, rows),
+            keys_of(s, rows),
             eps=s.eps,
             norm=norm,
             scale=s.scale,
@@ -84,9 +103,96 @@ def pgd_rows(apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int) ->
             steps=steps,
             restarts=restarts,
             step_size=s.step_size,
+            momentum=momentum,
+            targets=targets,
+            draws=draws,
         )
 
     return attack
+
+
+@lru_cache(maxsize=_KEPT)
+def apgd_rows(
+    apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int, *, targets: int = 0, draws: int = 0
+) -> Mapped:
+    """Return f(shared, rows) -> the inputs[n, ...] that Auto-PGD makes; it needs no step size."""
+
+    def attack(s: Shared, rows: Rows) -> Array:
+        return apgd(
+            apply,
+            s.params,
+            rows.x,
+            rows.y,
+            keys_of(s, rows),
+            eps=s.eps,
+            norm=norm,
+            scale=s.scale,
+            low=s.low,
+            high=s.high,
+            loss=loss,
+            steps=steps,
+            restarts=restarts,
+            targets=targets,
+            draws=draws,
+        )
+
+    return attack
+
+
+@lru_cache(maxsize=_KEPT)
+def anneal_rows(
+    apply: Apply,
+    norm: Norm,
+    loss: Loss,
+    steps: int,
+    restarts: int,
+    *,
+    targets: int = 9,
+    factor: float = 4.0,
+    stages: int = 3,
+    draws: int = 0,
+) -> Mapped:
+    """Return f(shared, rows) -> the inputs[n, ...] that Auto-PGD with a shrinking radius makes."""
+
+    def attack(s: Shared, rows: Rows) -> Array:
+        return anneal(
+            apply,
+            s.params,
+            rows.x,
+            rows.y,
+            keys_of(s, rows),
+            eps=s.eps,
+            norm=norm,
+            scale=s.scale,
+            low=s.low,
+            high=s.high,
+            loss=loss,
+            steps=steps,
+            restarts=restarts,
+            targets=targets,
+            factor=factor,
+            stages=stages,
+            draws=draws,
+        )
+
+    return attack
+
+
+@lru_cache(maxsize=_KEPT)
+def transfer_rows(
+    attack: Mapped, apply: Apply, loss: Loss
+) -> Callable[[Transfer, Rows], tuple[Array, Array]]:
+    """Return f(transfer, rows) -> the inputs[n, ...] that an attack on another model makes, and their margin[n].
+
+    `attack` is any of these functions, made with the other model's apply and loss; `apply` and `loss` are
+    the audited model's. A margin below 0: the audited model decides the moved input wrongly.
+    """
+
+    def transfer(t: Transfer, rows: Rows) -> tuple[Array, Array]:
+        moved = attack(t.made_on, rows)
+        return moved, loss.margin(apply(t.params, moved), rows.y)
+
+    return transfer
 
 
 @lru_cache(maxsize=_KEPT)
@@ -94,7 +200,7 @@ def noise_rows(norm: Norm) -> Mapped:
     """Return f(shared, rows) -> the inputs[n, ...] moved at random."""
 
     def attack(s: Shared, rows: Rows) -> Array:
-        return noise(rows.x, _keys(s, rows), eps=s.eps, norm=norm, scale=s.scale, low=s.low, high=s.high)
+        return noise(rows.x, keys_of(s, rows), eps=s.eps, norm=norm, scale=s.scale, low=s.low, high=s.high)
 
     return attack
 
@@ -109,6 +215,11 @@ def gradient_rows(apply: Apply, loss: Loss) -> Mapped:
     return measure
 
 
-def _keys(s: Shared, rows: Rows) -> Array:
+def keys_of(s: Shared, rows: Rows) -> Array:
     """Return a key[n] for each row, from its number alone."""
     return jax.vmap(jax.random.fold_in, (None, 0))(s.key, rows.number)
+
+
+def ball_of(s: Shared, rows: Rows, norm: Norm) -> Ball:
+    """Return the Ball around the rows."""
+    return ball(rows.x, s.eps, norm, s.scale, s.low, s.high)

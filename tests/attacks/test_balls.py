@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from audit.attacks.balls import ball, size
+from audit.attacks.l1 import best, largest, nearest
 
 D = 6
 UNIT = st.floats(0, 1, width=32)
@@ -18,7 +19,7 @@ X = arrays(np.float32, (3, D), elements=UNIT)
 V = arrays(np.float32, (3, D), elements=st.floats(-8, 8, width=32))
 SCALE = arrays(np.float32, D, elements=st.sampled_from([np.float32(v) for v in (0.0, 0.5, 1.0, 3.0)]))
 EPS = st.floats(0.015625, 4, width=32)
-NORM = st.sampled_from(["linf", "l2"])
+NORM = st.sampled_from(["linf", "l2", "l1"])
 
 
 @partial(jax.jit, static_argnums=3)
@@ -29,8 +30,18 @@ def _solve(x, v, eps, norm, scale):
     return u, b.place(u), b.maximiser(v), b.lower, b.upper
 
 
+@partial(jax.jit, static_argnums=4)
+def _step(x, v, w, eps, norm, scale):
+    """Return the projection of v, the maximiser for w and the step along w from x."""
+    b = ball(x, eps, norm, scale, 0.0, 1.0)
+    return b.project(v), b.maximiser(w), b.direction(w, jnp.zeros_like(x))
+
+
+_largest = jax.jit(largest)
+
+
 def _length(u, norm):
-    return np.abs(u).max() if norm == "linf" else np.linalg.norm(u)
+    return np.linalg.norm(u, {"linf": np.inf, "l2": 2, "l1": 1}[norm])
 
 
 def _largest_t(v, eps, lower, upper, most):
@@ -44,6 +55,27 @@ def _largest_t(v, eps, lower, upper, most):
     return np.clip(least * v, lower, upper)
 
 
+def _nearest_l1(v, eps, lower, upper):
+    """Minimise |u - v|^2 over the L1 ball and the box by bisection on its multiplier, in float64."""
+    least, most = 0.0, np.abs(v).max() + 1
+    bound = np.where(v > 0, upper, -lower)
+    if np.minimum(np.abs(v), bound).sum() <= eps:
+        return np.sign(v) * np.minimum(np.abs(v), bound)
+    for _ in range(200):
+        t = (least + most) / 2
+        least, most = (t, most) if np.clip(np.abs(v) - t, 0, bound).sum() > eps else (least, t)
+    return np.sign(v) * np.clip(np.abs(v) - most, 0, bound)
+
+
+def _best_l1(g, eps, lower, upper):
+    """Fill entries up to their bound, steepest first: the fractional knapsack."""
+    u, left = np.zeros(len(g)), eps
+    for i in sorted(range(len(g)), key=lambda i: -abs(g[i])):
+        u[i] = np.sign(g[i]) * min(left, upper[i] if g[i] > 0 else -lower[i])
+        left -= abs(u[i])
+    return u
+
+
 @settings(max_examples=60, deadline=None)
 @given(X, V, SCALE, EPS, NORM)
 def test_a_projection_is_in_ball_and_box_and_nearest(x, v, scale, eps, norm):
@@ -52,10 +84,12 @@ def test_a_projection_is_in_ball_and_box_and_nearest(x, v, scale, eps, norm):
     assert (placed[:, scale == 0] == x[:, scale == 0]).all()
     for i in range(3):
         if norm == "l2":
-            nearest = _largest_t(v[i].astype(float), eps, lower[i], upper[i], 1.0)
+            closest = _largest_t(v[i].astype(float), eps, lower[i], upper[i], 1.0)
+        elif norm == "l1":
+            closest = _nearest_l1(v[i].astype(float), eps, lower[i], upper[i])
         else:
-            nearest = np.clip(np.clip(v[i], lower[i], upper[i]), -eps, eps)
-        np.testing.assert_allclose(u[i], nearest, atol=2e-5 * max(1, eps))
+            closest = np.clip(np.clip(v[i], lower[i], upper[i]), -eps, eps)
+        np.testing.assert_allclose(u[i], closest, atol=2e-5 * max(1, eps))
         assert _length(u[i], norm) <= eps * (1 + 1e-5)
 
 
@@ -67,14 +101,62 @@ def test_the_maximiser_is_the_best_of_ball_and_box(x, v, scale, eps, norm):
         g = v[i].astype(float)
         top = np.abs(g).max()
         if norm == "linf":
-            best = np.clip(np.sign(g) * eps, lower[i], upper[i])
+            top_u = np.clip(np.sign(g) * eps, lower[i], upper[i])
+        elif norm == "l1":
+            top_u = _best_l1(g, eps, lower[i], upper[i])
         else:
-            best = _largest_t(g / top if top else g, eps, lower[i], upper[i], 1e9)
+            top_u = _largest_t(g / top if top else g, eps, lower[i], upper[i], 1e9)
         assert _length(u[i], norm) <= eps * (1 + 1e-5)
-        assert g @ u[i] >= g @ best - 1e-4 * max(abs(g @ best), 1e-3)
+        assert (u[i] >= lower[i]).all() and (u[i] <= upper[i]).all()
+        assert g @ u[i] >= g @ top_u - 1e-4 * max(abs(g @ top_u), 1e-3)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@settings(max_examples=60, deadline=None)
+@given(X, V, V, SCALE, EPS, NORM)
+def test_no_feasible_point_is_nearer_and_the_step_is_uphill(x, v, w, scale, eps, norm):
+    """The projection's variational inequality <v - Pv, z - Pv> <= 0, for feasible z found apart from it."""
+    u, z, step = _step(x, v, w, eps, norm, scale)
+    inner = np.sum((v - np.asarray(u, float)) * (np.asarray(z, float) - u), axis=1)
+    assert (inner <= 1e-4 * (1 + np.abs(v).sum(1) * eps)).all()
+    assert (np.sum(np.asarray(step, float) * w, axis=1) >= 0).all()
+    lengths = np.asarray(size(step, norm)).ravel()
+    assert ((np.abs(lengths - 1) < 1e-5) | (lengths == 0)).all()
+
+
+def test_the_l1_projection_is_exact_at_the_size_of_an_image():
+    rng = np.random.default_rng(1)
+    x, eps = rng.uniform(0, 1, (4, 3072)), np.array([0.5, 12, 200, 5000.0])
+    v = rng.normal(0, [[0.01], [1], [1], [1]], (4, 3072)).astype(np.float32)
+    lower, upper = (-x).astype(np.float32), (1 - x).astype(np.float32)
+    u = nearest(jnp.asarray(v), jnp.asarray(eps[:, None], jnp.float32), lower, upper)
+    g = best(jnp.asarray(v), jnp.asarray(eps[:, None], jnp.float32), lower, upper)
+    for i in range(4):
+        want = _nearest_l1(v[i].astype(float), eps[i], lower[i].astype(float), upper[i].astype(float))
+        np.testing.assert_allclose(u[i], want, atol=3e-6)
+        assert np.abs(np.asarray(u[i], float)).sum() <= eps[i] * (1 + 2e-6)
+        want = _best_l1(v[i].astype(float), eps[i], lower[i].astype(float), upper[i].astype(float))
+        np.testing.assert_allclose(v[i] @ np.asarray(g[i], float), v[i] @ want, rtol=1e-5)
+        assert np.abs(np.asarray(g[i], float)).sum() <= eps[i] * (1 + 1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(V, st.integers(1, D))
+def test_the_largest_entries_are_those_of_a_sort(v, entries):
+    kept = np.asarray(_largest(v, np.full((3, 1), entries)))
+    for i in range(3):
+        at_least = np.sort(np.abs(v[i]))[-entries]
+        np.testing.assert_array_equal(kept[i], np.where(np.abs(v[i]) >= at_least, v[i], 0))
+
+
+def test_an_l1_step_is_spread_over_the_entries_asked_for():
+    b = ball(jnp.zeros((1, 6)), 1.0, "l1", 1.0, -jnp.inf, jnp.array([1, 1, 1, 0, 1, 1.0]))
+    g = jnp.array([[3.0, -2.0, 0.5, 9.0, 1.0, 0.0]])  # the fourth may not rise
+    np.testing.assert_array_equal(b.direction(g, 0 * g), [[1, 0, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(b.direction(g, 0 * g, jnp.array([[2]])), [[0.5, -0.5, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(b.direction(g, 0 * g, jnp.array([[6]])), [[0.25, -0.25, 0.25, 0, 0.25, 0]])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_random_draws_fill_the_ball(norm):
     draw = jax.jit(lambda x, keys: ball(x, 0.5, norm).uniform(keys))
     u = np.asarray(draw(jnp.zeros((4000, 3)), jax.random.split(jax.random.key(0), 4000)))
@@ -83,6 +165,18 @@ def test_random_draws_fill_the_ball(norm):
     # Uniform in a ball of three dimensions: the cubed length is uniform, so its mean is 1/2 +- 0.0046.
     assert abs((lengths**3).mean() - 0.5) < 4 * 0.0046
     assert np.abs(u.mean(axis=0)).max() < 0.03
+    # Moments tell a uniform draw from another one that fills the ball: E u^2 / eps^2 is 1/3, 1/5, 1/10.
+    second = {"linf": 1 / 3, "l2": 1 / 5, "l1": 1 / 10}[norm]
+    np.testing.assert_allclose((u**2).mean(axis=0) / 0.25, second, rtol=0.08)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_draws_on_the_sphere_have_its_radius_and_every_direction(norm):
+    draw = jax.jit(lambda x, keys: ball(x, 0.5, norm).surface(keys))
+    u = np.asarray(draw(jnp.zeros((2000, 3)), jax.random.split(jax.random.key(0), 2000)))
+    np.testing.assert_allclose(size(jnp.asarray(u), norm).ravel(), 0.5, rtol=1e-5)
+    octants = np.bincount((u > 0) @ [1, 2, 4], minlength=8)
+    assert octants.min() > 250 - 4 * 15 and octants.max() < 250 + 4 * 15  # 250 +- 15 each
 
 
 def test_a_row_outside_the_box_may_stay_but_not_move_further_out():
@@ -99,5 +193,5 @@ def test_each_example_may_have_its_own_radius():
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match="norm='l7'; expected 'linf' or 'l2'"):
+    with pytest.raises(ValueError, match="norm='l7'; expected 'linf', 'l2' or 'l1'"):
         ball(jnp.zeros((1, 1)), 0.1, "l7")
