@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from audit.clock import Clock
 from audit.digests import of_json, software, source_digest
 from audit.errors import AuditError
-from audit.evidence import Artifact, CheckResult, Findings
+from audit.evidence import Artifact, CheckResult, Findings, Policy
+from audit.gate_settled import settled
 from audit.kept import Kept
 from audit.registry import Check, Context
 from audit.subject import Subject
@@ -38,19 +41,31 @@ def run_check(
     refit: Callable[..., Any] | None,
     digests: dict[str, str],
     kept: Kept | None,
-    tick: Callable[[int, int], None],
+    clock: Clock,
+    policy: Policy,
 ) -> tuple[CheckResult, dict[str, bytes], bool]:
-    """Return the check's result, its sidecar files by path, and whether an earlier run left them."""
+    """Return the check's result, its sidecar files by path, and whether an earlier run left them.
+
+    Where the clock's budget is spent, a check that no earlier run has finished is skipped, and what it
+    could not finish in time is not kept.
+    """
     plain = options.model_dump(mode="json")
     missing = _missing(check, subject)
     if missing:
         return _result(check, plain, "skipped", missing), {}, False
-    digest = _digest(check, plain, seed, quick, digests)
+    digest = _digest(check, plain, seed, quick, digests, policy)
     found = kept.result(digest) if kept else None
     if found:
         return *found, True
+    if clock.expired():
+        return _result(check, plain, "skipped", "the time budget ended before it"), {}, False
     files: dict[str, bytes] = {}
-    ctx = context(check.name, seed, quick, refit, files, tick)
+    ctx = replace(
+        context(check.name, seed, quick, refit, files, clock.tick),
+        settled=lambda m: settled(check.name, m, policy),
+        expired=clock.expired,
+        timed=clock.part,
+    )
     try:
         findings = check.function(subject, options, ctx)
     except AuditError:
@@ -58,7 +73,7 @@ def run_check(
     except Exception as error:  # noqa: BLE001  (a check that crashes must block, not end the audit)
         return _result(check, plain, "error", f"{type(error).__name__}: {error}"[:500]), {}, False
     result = _result(check, plain, "ok", "", findings)
-    if kept:
+    if kept and not clock.expired():
         kept.keep(digest, result, files)
     return result, files, False
 
@@ -92,11 +107,14 @@ def _missing(check: Check, subject: Subject) -> str:
     return f"it needs {' and '.join(absent)}" if absent else ""
 
 
-def _digest(check: Check, plain: dict[str, Any], seed: int, quick: bool, digests: dict[str, str]) -> str:
-    """Return the digest of everything the check's numbers depend on."""
+def _digest(
+    check: Check, plain: dict[str, Any], seed: int, quick: bool, digests: dict[str, str], policy: Policy
+) -> str:
+    """Return the digest of everything the check's numbers depend on; a policy's rules, where they may end it."""
+    rules = policy.model_dump(mode="json") if policy.budget == "verdict" else None
     devices = [d.platform for d in jax.devices()]
     code = Path(inspect.getsourcefile(check.function) or "").read_text(encoding="utf-8")  # a plugin's too
-    parts = [check.name, code, plain, seed, quick, digests, software(), source_digest(), devices]
+    parts = [check.name, code, plain, seed, quick, digests, software(), source_digest(), devices, rules]
     return of_json(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,14 +17,19 @@ COMPILE = "compile (part of the others)"
 class Clock:
     """Times stages and tells `progress(stage, done, total)` about them; total 0 means just begun."""
 
-    def __init__(self, progress: Progress, seconds: dict[str, float]) -> None:
+    def __init__(self, progress: Progress, seconds: dict[str, float], budget: float | None = None) -> None:
         self.progress, self._seconds, self.stage = progress, dict(seconds), ""
+        self._end = math.inf if budget is None else time.perf_counter() + budget
         self._before = _compiled()[0]
 
     @property
     def seconds(self) -> dict[str, float]:
         """Return seconds by stage, and those spent compiling since the clock was made."""
         return {**self._seconds, COMPILE: round(_compiled()[0] - self._before, 3)}
+
+    def expired(self) -> bool:
+        """Return whether the time budget is spent."""
+        return time.perf_counter() > self._end
 
     def tick(self, done: int, total: int) -> None:
         """Report progress within the current stage."""
@@ -37,6 +43,13 @@ class Clock:
         yield
         self._seconds[stage] = round(time.perf_counter() - start, 3)
         self.progress(stage, 1, 1)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Add the seconds of a part of the current stage to those of the parts of that name."""
+        key, start = f"{self.stage} / {name}", time.perf_counter()
+        yield
+        self._seconds[key] = round(self._seconds.get(key, 0.0) + time.perf_counter() - start, 3)
 
 
 @cache

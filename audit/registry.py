@@ -7,13 +7,14 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
 from audit.errors import ConfigError, PluginError
-from audit.evidence import Area, Artifact, Findings, Frozen
+from audit.evidence import Area, Artifact, Findings, Frozen, Measurement
 
 PLUGINS = "audit.plugins"
 
@@ -29,7 +30,8 @@ class Context:
     key: JAX PRNG key folded from (seed, check name); seed: an int folded the same way, for NumPy.
     quick: spend less. tick(done, total): progress. attach(name, bytes, media_type, caption): a sidecar file.
     refit(**changes): a new model trained with changes, where the model was trained here, else None.
-    settled(measurement): whether every rule on it is already decided, so that an attack may stop early.
+    settled(measurement): whether no rule's verdict on it can change, however much more an attack finds.
+    expired(): whether the time budget is spent. timed(part): a context that counts a part's seconds.
     """
 
     key: Any
@@ -38,7 +40,9 @@ class Context:
     tick: Callable[[int, int], None] = lambda done, total: None
     attach: Callable[[str, bytes, str, str], Artifact] | None = None
     refit: Callable[..., Any] | None = None
-    settled: Callable[..., bool] = lambda *args: False
+    settled: Callable[[Measurement], bool] = lambda measurement: False
+    expired: Callable[[], bool] = lambda: False
+    timed: Callable[[str], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from pydantic import Field
 
 from audit.attacks.balls import Norm
 from audit.attacks.gradient import TRAVEL
-from audit.attacks.mapped import Rows, fgsm_rows, gradient_rows, noise_rows, pgd_rows
-from audit.devices import batch_size, map_examples
+from audit.attacks.mapped import fgsm_rows, noise_rows, pgd_rows
+from audit.devices import batch_size
 from audit.evidence import Findings
 from audit.metrics.robustness import batch_of
-from audit.metrics.sanity import Sign, Tried, beats, gradients, still_falls
+from audit.metrics.sanity import Sign, Tried, beats, still_falls
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
-from audit.trials import results, tables
-from audit.trials.search import BATCH, Search, attack_rows, radii, search, shared_of
+from audit.trials import hygiene, results, tables
+from audit.trials.search import BATCH, Search, attack_rows, middle, radii, search, shared_of
 
 AGAIN = 16  # rows felled within a smaller radius that are tried again at a larger one
 QUICK = {"rows": 200, "steps": 10, "restarts": 1}  # the most a quick run spends
@@ -44,6 +44,9 @@ class PgdOptions(Options):
         None, description="step, relative to eps; null: 2.5 / steps (linf), 5 / steps (l2)"
     )
     loss: Literal["cross-entropy", "margin"] = Field("cross-entropy", description="loss that is raised")
+    probes: bool = Field(
+        True, description="put the attack itself to the proof; without it no rule on it can PASS"
+    )
     rows: int | None = Field(1000, ge=1, description="test rows tried, drawn by the seed; null: all")
 
 
@@ -52,6 +55,7 @@ class _Run(NamedTuple):
 
     felled: np.ndarray
     tried: Tried
+    unfinished: str = ""
 
 
 @check(
@@ -90,15 +94,16 @@ def pgd(subject: Subject, options: PgdOptions, ctx: Context) -> Findings:
     left_out = tables.not_measured(s, o.norms)
     if not np.any(s.target.scale):
         return Findings(measurements=results.nothing_moves(s.target, radii(o), "PGD"), not_measured=left_out)
-    runs = _runs(s, o)
-    signs = _signs(s, [run.tried for run in runs])
-    fallen = [results.Fallen(run.tried.norm, run.tried.eps, run.felled) for run in runs]
-    measured = results.measurements(s.target, fallen, "PGD", tables.doubt(signs))
+    runs, probes = _runs(s, o)
+    signs, spent = hygiene.together([hygiene.general(s), *probes] if o.probes else [])
+    signs = [*_signs([run.tried for run in runs]), *signs]
+    fallen = [results.Fallen(run.tried.norm, run.tried.eps, run.felled, run.unfinished) for run in runs]
+    measured = results.measurements(s.target, fallen, "PGD", tables.doubt(signs, probed=o.probes))
     return Findings(
         measurements=measured,
         tables=(tables.curve(measured, "PGD", _note(o)), tables.sanity(signs)),
-        not_measured=left_out,
-        cost=_cost(s, o, runs),
+        not_measured=(*left_out, *tables.unfinished(fallen, "PGD")),
+        cost=_cost(o, runs, spent),
     )
 
 
@@ -113,20 +118,31 @@ def _note(o: PgdOptions) -> str:
     return f"PGD with {budget}. Upper bounds: a stronger attack may find more."
 
 
-def _runs(s: Search, o: PgdOptions) -> list[_Run]:
-    """Return one run a norm and radius, ascending; a row felled within a smaller radius stays felled."""
+def _runs(s: Search, o: PgdOptions) -> tuple[list[_Run], list[hygiene.Probed]]:
+    """Return one run a norm and radius, ascending, and what the attack's probes at each middle radius say.
+
+    A row felled within a smaller radius stays felled.
+    """
     every = radii(o)
     felled = {norm: np.zeros(len(s.target.y), bool) for norm, _ in every}
     runs: list[_Run] = []
+    probes: list[hygiene.Probed] = []
     for norm, eps in every:
         s.ctx.tick(len(runs), len(every))
-        runs.append(_run(s, o, norm, eps, felled[norm]))
-        felled[norm] = runs[-1].felled
-    return runs
+        run = _run(s, o, norm, eps, felled[norm])
+        if o.probes and not run.unfinished and (norm, eps) in middle(every):
+            probes.append(hygiene.probe(s, norm, eps, s.target.correct & ~run.felled))
+            run = run._replace(felled=run.felled | probes[-1].felled)
+        runs.append(run)
+        felled[norm] = run.felled
+    return runs, probes
 
 
 def _run(s: Search, o: PgdOptions, norm: Norm, eps: float, before: np.ndarray) -> _Run:
     """Try PGD, the single step and noise on the rows that stand, and a few that fell before."""
+    if s.ctx.expired():
+        nothing = np.zeros(0, bool)
+        return _Run(before, Tried(norm, eps, *[nothing] * 4), tables.OUT_OF_TIME)
     correct, apply = s.target.correct, s.subject.model.apply
     standing, fallen = np.flatnonzero(correct & ~before), np.flatnonzero(correct & before)
     at = batch_of(standing, fallen, batch_size(int(correct.sum()), BATCH, 1), AGAIN)
@@ -136,14 +152,15 @@ def _run(s: Search, o: PgdOptions, norm: Norm, eps: float, before: np.ndarray) -
         noise_rows(norm),
     )
     step = TRAVEL[norm] / o.steps if o.step_size is None else o.step_size
-    by = [attack_rows(s, attack, norm, eps, at, step_size=step).felled for attack in attacks]
+    shared = shared_of(s, eps, step)
+    by = [attack_rows(s, attack, norm, eps, at, shared=shared).felled for attack in attacks]
     felled = before.copy()
     felled[at] |= np.any(by, axis=0)
     return _Run(felled, Tried(norm, eps, *by, again=before[at]))
 
 
-def _signs(s: Search, tried: list[Tried]) -> list[Sign]:
-    """Return the signs that the attack works, or doesn't."""
+def _signs(tried: list[Tried]) -> list[Sign]:
+    """Return the signs that the attack works, or doesn't, from the rows it was tried on."""
     signs: list[Sign] = []
     for norm in dict.fromkeys(t.norm for t in tried):
         at = [t for t in tried if t.norm == norm]
@@ -153,17 +170,13 @@ def _signs(s: Search, tried: list[Tried]) -> list[Sign]:
             beats("the attack beats noise (least lead)", norm, strong, [t.by_noise for t in at]),
             still_falls(norm, at),
         ]
-    t, correct = s.target, s.target.correct
-    rows = Rows(t.x[correct], t.y[correct], t.number[correct])
-    measure = gradient_rows(s.subject.model.apply, s.loss)
-    sizes = map_examples(measure, shared_of(s, 0.0), rows, batch=BATCH) if correct.any() else np.zeros(0)
-    return [*signs, *gradients(sizes)]
+    return signs
 
 
-def _cost(s: Search, o: PgdOptions, runs: list[_Run]) -> dict[str, int]:
+def _cost(o: PgdOptions, runs: list[_Run], probes: dict[str, int]) -> dict[str, int]:
     """Return the evaluations of the model and of its gradient, a row each (padding apart)."""
     rows = sum(len(run.tried.again) for run in runs)
     return {
-        "forward": rows * (1 + o.restarts + 3),
-        "gradient": rows * (o.steps * o.restarts + 1) + int(s.target.correct.sum()),
+        "forward": rows * (1 + o.restarts + 3) + probes["forward"],
+        "gradient": rows * (o.steps * o.restarts + 1) + probes["gradient"],
     }

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import betaincinv
 
 MARGIN = 0.01  # share of rows that is forgiven
+FEW = 0.05  # share of rows that a probe may fell beyond the attack
+SURE = 0.05  # level at which a probe's share must exceed FEW
+LATE = 0.2  # share of the margin's fall that the second half of the steps may bring
+KEPT = (0.5, 2.0)  # what comes of a small step, over what the gradient promised: median over the rows
 
 
 class Tried(NamedTuple):
@@ -76,6 +81,59 @@ def gradients(sizes: np.ndarray) -> tuple[Sign, Sign]:
         _at_most("the gradient does not vanish (share that does)", zero, n, MARGIN),
         _at_most("the gradient is finite (share that is not)", lost, n, 0.0),
     )
+
+
+def promise(promised: np.ndarray, come: np.ndarray, norm: str) -> Sign:
+    """Return whether small steps along the gradient lower the margin as it promises: promised, come [n, steps].
+
+    The value is the median ratio of the step where it is farthest from 1. Rows of no promise are left out.
+    """
+    what = "small steps do what the gradient promises (ratio farthest from 1)"
+    limit = f"{KEPT[0]:g} to {KEPT[1]:g}"
+    ratios = [
+        float(np.median(np.divide(come[held, i], promised[held, i])))
+        for i, held in enumerate((np.isfinite(promised) & (promised > 0)).T)
+        if held.any()
+    ]
+    if not ratios:
+        return Sign(what, norm, "not applicable", None, limit, len(promised))
+    value = max(ratios, key=lambda r: abs(np.log(r)) if r > 0 else np.inf)
+    result = "pass" if KEPT[0] <= value <= KEPT[1] else "warn"
+    return Sign(what, norm, result, value, limit, len(promised))
+
+
+def reaches_all(felled: np.ndarray, norm: str) -> Sign:
+    """Return whether an attack that may go anywhere in the box fells every row (none: not applicable)."""
+    value = float(np.mean(felled)) if len(felled) else None
+    return _at_least("with no bound but the box every row falls", norm, value, len(felled), 1 - FEW)
+
+
+def stopped(clean: np.ndarray, half: np.ndarray, full: np.ndarray) -> Sign:
+    """Return whether the margin[n] has stopped falling: at x, after half the steps, after all of them.
+
+    The value is the share of the whole mean fall that the second half of the steps brought.
+    """
+    what = "the loss has stopped moving (share of the fall in the second half of the steps)"
+    whole = float(np.mean(clean - full)) if len(clean) else 0.0
+    value = float(np.mean(half - full)) / whole if whole > 0 else None
+    return _at_most(what, value, len(clean), LATE)
+
+
+def few(what: str, norm: str, hit: np.ndarray, among: int | None = None) -> Sign:
+    """Return whether something happened to no more than a few of `among` rows (by default, of those in hit).
+
+    It warns where the share's exact lower 95 % bound exceeds FEW: more than chance makes of a few.
+    """
+    k, n = int(np.sum(hit)), len(hit) if among is None else among
+    value = k / n if n else None
+    low = float(betaincinv(k, n - k + 1, SURE)) if k else 0.0
+    result = "not applicable" if value is None else "pass" if low <= FEW else "warn"
+    return Sign(what, norm, result, value, f"at most {FEW:g}, beyond doubt", n)
+
+
+def none(what: str, hit: np.ndarray) -> Sign:
+    """Return whether something happened to no row at all."""
+    return _at_most(what, float(np.mean(hit)) if len(hit) else None, len(hit), 0.0)
 
 
 def _at_least(what: str, norm: str, value: float | None, n: int, limit: float) -> Sign:

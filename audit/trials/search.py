@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from audit.attacks.balls import Norm
 from audit.attacks.losses import Loss, LossName
-from audit.attacks.mapped import Mapped, Rows, Shared
+from audit.attacks.mapped import Rows, Shared
 from audit.devices import map_examples
 from audit.errors import DataError
 from audit.metrics.robustness import Target, inside, movable_scale, numbers, sample
@@ -80,19 +80,29 @@ def radii(options: Radii) -> list[tuple[Norm, float]]:
     return found
 
 
+def middle(every: list[tuple[Norm, float]]) -> list[tuple[Norm, float]]:
+    """Return each norm's middle radius (of two the larger), where the attack itself is put to the proof."""
+    own: dict[Norm, list[float]] = {}
+    for norm, eps in every:
+        own.setdefault(norm, []).append(eps)
+    return [(norm, found[len(found) // 2]) for norm, found in own.items()]
+
+
 def attack_rows(
-    s: Search, attack: Mapped, norm: Norm, eps: float, at: np.ndarray, *, step_size: float = 0.0
+    s: Search, attack: Any, norm: Norm, eps: float, at: np.ndarray, *, shared: Any = None
 ) -> Found:
     """Return what the attack makes of rows `at`, each point judged again in float64 and by the model itself.
 
-    Sizes are passed as arrays, so that one compilation serves them all.
+    Sizes are passed as arrays, so that one compilation serves them all. shared: what every batch is given,
+    where it is more than that of `shared_of`.
     """
     t, model = s.target, s.subject.model
     if not len(at):
         return Found(t.x[:0], np.zeros(0, bool), np.zeros(0, bool))
     x = t.x[at]
-    shared = shared_of(s, eps, step_size)
-    moved = np.asarray(map_examples(attack, shared, Rows(x, t.y[at], t.number[at]), batch=BATCH))
+    given = shared_of(s, eps) if shared is None else shared
+    out = map_examples(attack, given, rows_of(s, at), batch=BATCH)
+    moved = np.asarray(getattr(out, "x", out))  # some attacks say more than where they went
     valid = inside(x, moved, eps=eps, norm=norm, scale=t.scale, low=t.low, high=t.high)
     return Found(moved, valid, decide(run_model(model, moved, batch=BATCH), model) != t.y[at])
 
@@ -103,6 +113,11 @@ def shared_of(s: Search, eps: float, step_size: float = 0.0) -> Shared:
     return Shared(
         s.subject.model.params, s.ctx.key, np.float32(eps), t.scale, t.low, t.high, np.float32(step_size)
     )
+
+
+def rows_of(s: Search, at: np.ndarray) -> Rows:
+    """Return rows `at` as an attack takes them."""
+    return Rows(s.target.x[at], s.target.y[at], s.target.number[at])
 
 
 def _target(subject: Subject, limit: int | None, seed: int) -> Target:

@@ -8,7 +8,10 @@ import numpy as np
 
 from audit.evidence import Column, Measurement, Table
 from audit.metrics.sanity import Sign
+from audit.trials.results import Fallen
 from audit.trials.search import NAMES, Search
+
+OUT_OF_TIME = "the time budget ended before it"
 
 
 def curve(measurements: Sequence[Measurement], title: str, note: str) -> Table:
@@ -56,8 +59,10 @@ def sanity(signs: Iterable[Sign]) -> Table:
     )
 
 
-def doubt(signs: Sequence[Sign]) -> str:
+def doubt(signs: Sequence[Sign], *, probed: bool = True) -> str:
     """Return why the attack may be too weak to prove anything, or nothing."""
+    if not probed:
+        return "the attack was not put to the proof (probes: false)"
     warned = sum(sign.result == "warn" for sign in signs)
     return f"{warned} of {len(signs)} signs that the attack works are missing" if warned else ""
 
@@ -79,3 +84,8 @@ def not_measured(s: Search, norms: Iterable[str]) -> tuple[str, ...]:
     if data.test.weight is not None:
         said.append("Declared row weights: every row counts once.")
     return tuple(said)
+
+
+def unfinished(runs: Iterable[Fallen], title: str) -> tuple[str, ...]:
+    """Return what a limit kept from being finished, and why."""
+    return tuple(f"{title} at {NAMES[r.norm]}, eps {r.eps:g}: {r.doubt}." for r in runs if r.doubt)
