@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import numpy as np
 
-from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData
-from audit.digests import of_json, software, source_digest
+from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData, TrainConfig
+from audit.digests import of_arrays, of_json, software, source_digest
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Column, Table
 from audit.kept import Kept
+from audit.remedies.options import Adversarial
 from audit.store import sha256, write_bytes
 from audit.subject import Dataset, DecisionRule, Model
 
 if TYPE_CHECKING:
+    from audit.remedies.hooks import Hooks
     from models.network import Network
 
 Tick = Callable[[int, int], None]
@@ -29,9 +31,13 @@ History = tuple[tuple[Any, ...], ...]
 
 @dataclass(frozen=True)
 class Assembled:
-    """A model, how it was trained, how to write its weights, and how to train it again with changes."""
+    """A model, how it was trained, how to write its weights, and how to train it again with changes.
+
+    network: what the model applies; another training that is given it shares its compiled code.
+    """
 
     model: Model
+    network: Network | None = None
     training: Table | None = None
     save: Callable[[Path], object] | None = None
     refit: Callable[..., Model] | None = None
@@ -77,9 +83,17 @@ def read_data(loaded: Loaded) -> Dataset:
 
 
 def read_model(
-    loaded: Loaded, data: Dataset, digests: Mapping[str, str], kept: Kept | None, tick: Tick
+    loaded: Loaded,
+    data: Dataset,
+    digests: Mapping[str, str],
+    kept: Kept | None,
+    tick: Tick,
+    like: Network | None = None,
 ) -> Assembled:
-    """Return the model of the configuration's model block: trained, restored, adapted or read as scores."""
+    """Return the model of the configuration's model block: trained, restored, adapted or read as scores.
+
+    like: the network of the same block without its training, whose compiled code is then shared.
+    """
     given = loaded.config.model
     if given is None:
         raise ConfigError("model is missing", "a model block, or a Model given to audit.run", "add it")
@@ -89,7 +103,7 @@ def read_model(
     if given.scores is not None:
         return Assembled(_scores(loaded, given, data, decision))
     try:
-        return _network(loaded, given, data, digests, kept, tick, decision)
+        return _network(loaded, given, data, digests, kept, tick, decision, like)
     except ValueError as error:  # models/ may not know our errors; its ValueErrors are one readable line
         raise ModelError(f"model: {error}") from error
 
@@ -134,19 +148,22 @@ def _network(
     kept: Kept | None,
     tick: Tick,
     decision: DecisionRule,
+    like: Network | None,
 ) -> Assembled:
     """Build the network, then restore or train it."""
     from models import checkpoint
 
     seed, history, origin = loaded.config.seed, (), "used as given, not trained here"
     network = _build(loaded, given, data, seed)
+    network = replace(like, params=network.params) if like else network
     if given.weights is not None:
         network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"
     if given.train is not None:
-        key = _training_key(loaded, given, digests)
+        key = _training_key(loaded, given, data, digests)
         network, history = _kept_or_trained(network, given, data, seed, key, kept, tick)
-        origin = "trained here"
+        moved = given.train.adversarial
+        origin = f"trained here on rows moved against it: {moved}" if moved else "trained here"
 
     def finished(network: Network) -> Model:
         return Model(
@@ -167,7 +184,8 @@ def _network(
     trained = given.train is not None
     return Assembled(
         finished(network),
-        training=_losses(history) if history else None,
+        network,
+        training=_losses(history, given.train) if history and given.train else None,
         save=(lambda folder: checkpoint.save(folder / "weights", network.params)) if trained else None,
         refit=refit if trained else None,
     )
@@ -207,14 +225,15 @@ def _code(loaded: Loaded, given: ModelConfig) -> tuple[str, ...]:
     return (f"code of {file}.py: sha256 {sha256(loaded.path(f'{file}.py').read_bytes())}",) if own else ()
 
 
-def _training_key(loaded: Loaded, given: ModelConfig, digests: Mapping[str, str]) -> str:
+def _training_key(loaded: Loaded, given: ModelConfig, data: Dataset, digests: Mapping[str, str]) -> str:
     """Return the digest of everything the trained weights depend on."""
     code = _code(loaded, given)
     weights = str(loaded.path(given.weights)) if given.weights else ""
-    data = [digests["train"], digests["validation"]]
+    moved = given.train.adversarial if given.train else None
+    space = list(_hooks(given, moved, data).perturb.space) if moved else []  # units, fixed features, bounds
     parts = [
         given.model_dump(mode="json"),
-        data,
+        [digests["train"], digests["validation"], of_arrays(space)],
         loaded.config.seed,
         code,
         weights,
@@ -256,16 +275,40 @@ def _trained(
     assert given.train is not None
     if data.task == "ranking":
         raise ConfigError("model.train for a ranking task", "a trained network (weights) or scores")
-    recipe = Recipe(**given.train.model_dump(), seed=seed)
+    recipe = Recipe(**given.train.model_dump(exclude={"adversarial"}), seed=seed)
     train, validation = data.splits["train"], data.splits["validation"]
     rows = (train.x, train.y) if train.weight is None else (train.x, train.y, train.weight)
     held = (validation.x, validation.y) if len(validation) else None
-    result = fit(network, rows, held, data.task, recipe, perturb=perturb, loss=loss, progress=tick)
+    penalty = replay = None
+    if given.train.adversarial and perturb is None:
+        perturb, penalty, replay = _hooks(given, given.train.adversarial, data)
+    result = fit(
+        network,
+        rows,
+        held,
+        data.task,
+        recipe,
+        perturb=perturb,
+        penalty=penalty,
+        replay=replay,
+        loss=loss,
+        progress=tick,
+    )
     return result.network, tuple(tuple(row) for row in result.history)
 
 
-def _losses(history: History) -> Table:
+def _hooks(given: ModelConfig, adversarial: Adversarial, data: Dataset) -> Hooks:
+    """Return the hooks of adversarial training."""
+    from audit.remedies.hooks import hooks
+
+    if given.outputs != "logits":
+        raise ConfigError(f"model.train.adversarial with outputs={given.outputs}", "logits", "leave it out")
+    return hooks(adversarial, data)
+
+
+def _losses(history: History, train: TrainConfig) -> Table:
     """Return the loss curve."""
+    note = f"Of rows moved against the model: {train.adversarial}." if train.adversarial else ""
     return Table(
         name="training",
         title="Loss by epoch",
@@ -276,6 +319,7 @@ def _losses(history: History) -> Table:
             Column(name="validation", label="Validation loss"),
         ),
         rows=history,
+        note=note,
     )
 
 

@@ -188,6 +188,28 @@ def test_perturb_sees_current_parameters_and_changes_what_is_learnt():
     )
 
 
+def test_an_epoch_is_compiled_once_even_for_weakly_typed_parameters():
+    from models.epoch import epoch_pass
+
+    net = from_function(lambda p, x: x @ p["w"], {"w": jnp.full((2, 1), 0.5)})
+    before = epoch_pass._cache_size()
+    fit(net, (X, LINE), None, "binary", dataclasses.replace(PLAIN, epochs=3))
+    assert epoch_pass._cache_size() == before + 1
+
+
+def test_a_penalty_is_added_to_the_loss_of_the_rows_as_they_are():
+    frozen = dataclasses.replace(PLAIN, learning_rate=1e-12)
+    weight = RNG.random(203) + 0.5
+    result = fit(
+        _linear(scale=1.0), (X, LINE, weight), (X, LINE), "binary", frozen,
+        perturb=lambda apply, params, x, y, key: x + 1.0, penalty=lambda a, b, y: (3 * (b - a)[:, 0] + y),
+    )  # fmt: skip
+    logit = X.sum(axis=1, dtype=np.float64)
+    each = np.logaddexp(0, logit) - LINE * logit + 3 * 2.0 + LINE
+    assert result.history[0].train == pytest.approx(np.average(each, weights=weight), rel=1e-5)
+    assert result.history[0].validation == pytest.approx(each.mean(), rel=1e-5)
+
+
 def test_a_loss_of_one_s_own_replaces_the_task_s():
     constant = from_function(lambda p, x: jnp.broadcast_to(p["m"], (len(x), 1)), {"m": jnp.zeros((1, 1))})
     y = np.concatenate([np.zeros(120), np.full(83, 100.0)])
@@ -227,10 +249,10 @@ def test_losses_equal_their_definitions():
 
 
 def test_the_learning_rate_rises_then_falls_to_zero():
-    from models.train import _optimizer, _Plan
+    from models.epoch import Plan, optimizer
 
     recipe = Recipe(epochs=4, learning_rate=0.5, warmup=1.0, optimizer="sgd", weight_decay=0.0)
-    tx = _optimizer(_Plan(len, len, lambda o, y: o, None, recipe, 8, 5))
+    tx = optimizer(Plan(len, len, lambda o, y: o, recipe, 8, 5))
     state, sizes = tx.init(jnp.zeros(1)), []
     for step in range(20):
         update, state = tx.update(jnp.full(1, 0.9**step), state, jnp.zeros(1))

@@ -1,0 +1,65 @@
+"""The options of adversarial training, for the training loop and for the remedy (no JAX)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from audit.registry import Options
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+NORMS = {"linf": "L-infinity", "l2": "L2"}
+BETA = 6.0  # Zhang et al. 2019, 1/lambda of their Table 5
+REPLAYS = 8  # Shafahi et al. 2019, m of their CIFAR-10 experiments
+_OWN = {"beta": "trades", "replays": "free"}
+
+
+class Adversarial(Options):
+    """How training rows are moved against the model while it trains: model.train.adversarial."""
+
+    method: Literal["pgd", "trades", "free"] = Field(
+        "pgd", description="pgd (Madry et al. 2018), trades (Zhang et al. 2019), free (Shafahi et al. 2019)"
+    )
+    norm: Literal["linf", "l2"] = Field("linf", description="norm that bounds a perturbation")
+    eps: Positive = Field(
+        description="radius: standard deviations of a table's features, pixel values in [0, 1] of an image"
+    )
+    steps: int = Field(7, ge=1, description="gradient steps of the attack; free: of that on validation alone")
+    step_size: Positive | None = Field(
+        None, description="step, relative to eps; null: 2.5 / steps (linf), 5 / steps (l2), 1 (free)"
+    )
+    beta: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description=f"trades alone: weight of the divergence; null: {BETA:g}"
+    )
+    replays: int | None = Field(
+        None, ge=1, description=f"free alone: updates a batch, so many times an epoch's cost; null: {REPLAYS}"
+    )
+
+    @model_validator(mode="after")
+    def _own_options(self) -> Adversarial:
+        for name, method in _OWN.items():
+            if getattr(self, name) is not None and self.method != method:
+                raise ValueError(f"{name} without method: {method} (it is {self.method})")
+        return self
+
+    def __str__(self) -> str:
+        own = {
+            "pgd": f"PGD with {self.steps} steps",
+            "trades": f"TRADES with {self.steps} steps and beta {BETA if self.beta is None else self.beta:g}",
+            "free": f"free with {REPLAYS if self.replays is None else self.replays} replays",
+        }
+        return f"{own[self.method]}, {NORMS[self.norm]} eps {self.eps:g}"
+
+
+class AdversarialTraining(Options):
+    """Options of the remedy adversarial_training."""
+
+    candidates: tuple[Adversarial, ...] = Field(
+        min_length=1, description="ways to train, of which validation chooses one"
+    )
+    accuracy_loss: Share = Field(
+        0.02,
+        description="most accuracy on validation that a candidate may lose against the model asked about",
+    )

@@ -1,0 +1,153 @@
+"""One compiled pass over the rows: the optimizer's steps, adversarial ones too, and the loss of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from models.hooks import Hooks
+from models.losses import Loss
+from models.recipe import Recipe
+
+VALIDATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the compiled epoch depends on besides arrays."""
+
+    apply: Callable[..., Any]
+    train_apply: Callable[..., Any]
+    loss: Loss
+    recipe: Recipe
+    batch: int
+    steps: int
+    replays: int = 1
+
+
+class _Batch(NamedTuple):
+    """A step's rows, their weights, and 1.0 where a row is not filler."""
+
+    x: Any
+    y: Any
+    weight: jax.Array
+    real: jax.Array
+
+
+@partial(jax.jit, static_argnums=0)
+def epoch_pass(
+    plan: Plan, state: Any, data: Any, order: Any, key: jax.Array, hooks: Hooks
+) -> tuple[Any, jax.Array]:
+    """Return the state after one pass over the rows in their order, and the mean training loss."""
+    x, y, weight = data
+
+    def step(state: Any, batch: Any) -> tuple[Any, jax.Array]:
+        number, rows, real = batch
+        b = _Batch(take(x, rows), take(y, rows), real * weight[rows], real)
+        own = jax.random.fold_in(key, number)
+        if hooks.replay is None:
+            state, value = _update(plan, hooks, state, b, own)
+        else:
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(own, jnp.arange(plan.replays))
+            state, values = jax.lax.scan(lambda s, k: _update(plan, hooks, s, b, k), state, keys)
+            value = values.mean()
+        return state, value * real.sum()
+
+    state, sums = jax.lax.scan(step, state, order)
+    return state, sums.sum() / len(weight)
+
+
+def _update(plan: Plan, hooks: Hooks, state: Any, b: _Batch, key: jax.Array) -> tuple[Any, jax.Array]:
+    """Return the state after one optimizer step on a batch, and the batch's mean loss before it."""
+    params, moments, u = state
+    key_x, key_net = jax.random.split(key)
+    if hooks.replay is None:
+        moved = _moved(plan, hooks, params, b.x, b.y, key_x)
+    else:
+        moved = hooks.replay.place(b.x, u)
+
+    def mean_loss(trainable: Any, moved: Any) -> tuple[jax.Array, Any]:
+        whole = {"params": trainable, "constants": params["constants"]}
+        values, constants = _train_losses(plan, hooks, whole, b, moved, key_net)
+        return (b.weight * values).sum() / b.real.sum(), constants
+
+    if hooks.replay is None:
+        found, grads = jax.value_and_grad(mean_loss, has_aux=True)(params["params"], moved)
+    else:
+        found, (grads, to_x) = jax.value_and_grad(mean_loss, (0, 1), has_aux=True)(params["params"], moved)
+        u = hooks.replay.ascend(b.x, u, to_x)
+    value, constants = found
+    updates, moments = optimizer(plan).update(grads, moments, params["params"])
+    trainable = optax.apply_updates(params["params"], updates)
+    return ({"params": trainable, "constants": constants}, moments, u), value
+
+
+def _moved(plan: Plan, hooks: Hooks, params: Any, x: Any, y: Any, key: jax.Array) -> Any:
+    """Return the rows where `perturb` puts them, without a gradient of how it got there."""
+    if hooks.perturb is None:
+        return x
+    return jax.lax.stop_gradient(hooks.perturb(plan.apply, params, x, y, key))
+
+
+def _train_losses(
+    plan: Plan, hooks: Hooks, params: Any, b: _Batch, moved: Any, key: jax.Array
+) -> tuple[jax.Array, Any]:
+    """Return each row's loss[n] in training mode, and the constants after it."""
+    if hooks.penalty is None:
+        outputs, constants = plan.train_apply(params, moved, key)
+        return plan.loss(outputs, b.y), constants
+    outputs, constants = plan.train_apply(params, b.x, key)
+    after = {**params, "constants": constants}
+    perturbed, constants = plan.train_apply(after, moved, jax.random.fold_in(key, 1))
+    return plan.loss(outputs, b.y) + hooks.penalty(outputs, perturbed, b.y), constants
+
+
+@partial(jax.jit, static_argnums=0)
+def mean_loss(plan: Plan, params: Any, split: Any, key: jax.Array, hooks: Hooks) -> jax.Array:
+    """Return the weighted mean loss in evaluation mode, under attack where there is one, a batch at a time."""
+    x, y, weight = split
+    n = len(weight)
+    size = min(n, VALIDATION_BATCH)
+    place = jnp.arange(-(-n // size) * size).reshape(-1, size)
+
+    def part(rows: jax.Array) -> jax.Array:
+        w = jnp.where(rows < n, weight[rows % n], 0.0)
+        bx, by = take(x, rows % n), take(y, rows % n)
+        moved = _moved(plan, hooks, params, bx, by, jax.random.fold_in(key, rows[0]))
+        if hooks.penalty is None:
+            return (w * plan.loss(plan.apply(params, moved), by)).sum()
+        outputs = plan.apply(params, bx)
+        penalty = hooks.penalty(outputs, plan.apply(params, moved), by)
+        return (w * (plan.loss(outputs, by) + penalty)).sum()
+
+    return jax.lax.map(part, place).sum() / weight.sum()
+
+
+def optimizer(plan: Plan) -> optax.GradientTransformation:
+    """Return the recipe's optimizer with its schedule over all steps."""
+    recipe, an_epoch = plan.recipe, plan.steps * plan.replays
+    steps = an_epoch * recipe.epochs
+    rise = min(round(recipe.warmup * an_epoch), steps - 1)
+    if recipe.schedule == "cosine":
+        rate = optax.warmup_cosine_decay_schedule(
+            0.0 if rise else recipe.learning_rate, recipe.learning_rate, rise, steps
+        )
+    elif rise:
+        rate = optax.linear_schedule(0.0, recipe.learning_rate, rise)
+    else:
+        rate = recipe.learning_rate
+    if recipe.optimizer == "adamw":
+        return optax.adamw(rate, weight_decay=recipe.weight_decay)
+    plain = optax.adam(rate) if recipe.optimizer == "adam" else optax.sgd(rate, momentum=0.9)
+    return optax.chain(optax.add_decayed_weights(recipe.weight_decay), plain)
+
+
+def take(tree: Any, rows: Any) -> Any:
+    """Return these rows of every array."""
+    return jax.tree.map(lambda a: a[rows], tree)
