@@ -40,6 +40,14 @@ def run(
         bool, typer.Option("--quick", help="Smaller budgets; the verdict can't be PASS.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Redo what earlier runs have finished.")] = False,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="Begin no check or attack stage after this; unfinished can't PASS.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -55,7 +63,13 @@ def run(
     try:
         with screen.stages(quiet or json_) as progress:
             record = audit_run(
-                loaded, out=out, quick=quick, reuse=not fresh, progress=progress, seconds=imported
+                loaded,
+                out=out,
+                quick=quick,
+                reuse=not fresh,
+                progress=progress,
+                seconds=imported,
+                time_budget=time_budget,
             )
     except KeyboardInterrupt:  # Typer would end without a word
         screen.error("interrupted; what is finished is kept, run the same command again to go on")
@@ -108,14 +122,16 @@ def gate(
     record = store.open_run(run)
     rules = load_policy(policy, Path.cwd()) if policy else record.policy
     asked = [rule.name for rule in rules.rules]
-    judge.refuse(rules, {rule.check: asked for rule in rules.rules})  # what was not measured: NOT-ESTIMABLE
+    known = {rule.check: asked for rule in rules.rules} | dict.fromkeys(rules.requires, asked)
+    judge.refuse(rules, known)  # what was not measured: NOT-ESTIMABLE
     today = dt.datetime.now(dt.UTC).date()
     decisions, verdict, code = judge.judge(record.results, rules, on=today, quick=record.quick)
+    again = {"decisions": decisions, "verdict": verdict, "exit_code": code, "policy": rules}
+    record = record.model_copy(update={**again, "unmet": judge.unmet(record.results, rules)})
     if json_:
         print(screen.as_json(record, decisions, verdict, code, run))
     else:
-        again = {"decisions": decisions, "verdict": verdict, "exit_code": code, "policy": rules}
-        _summary(record.model_copy(update=again), quiet)
+        _summary(record, quiet)
     raise typer.Exit(code)
 
 
@@ -166,13 +182,16 @@ def report(
 
 @app.command("list")
 def list_() -> None:
-    """List the checks and what each measures."""
+    """List the checks and what each measures, and the remedies."""
     from audit import screen
     from audit.registry import checks
+    from audit.remedies import remedies
 
     for name, check in checks().items():
         measures = ", ".join(m.name for m in check.measures)
         screen.OUT.print(f"{name:26} {check.title}\n{'':26} measures: {measures}", markup=False)
+    for name, remedy in remedies().items():
+        screen.OUT.print(f"{name:26} {remedy.title} (a remedy)", markup=False)
 
 
 @app.command()

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from audit import compare_notes, compare_one, gate_match, stats
-from audit.compare_one import Change, Found, Pairs, Word
+from audit.compare_one import Change, Found, Word
+from audit.compare_pairs import Pairs
 from audit.evidence import Frozen, Record, Rule
 from audit.row_outcomes import RowOutcomes, same_rows
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from audit import compare_notes, gate_match
-from audit.errors import StoreError
+from audit import compare_notes, compare_pairs, gate_match
+from audit.compare_pairs import Pairs
 from audit.evidence import CheckResult, Estimate, Frozen, GroupRates, Measurement, Record, Rule
-from audit.row_outcomes import RowOutcomes, Terms, terms
+from audit.row_outcomes import terms
 from audit.stats.paired import Difference, independent, paired_mean, paired_rate
 
 Better = Literal["higher", "lower", "neither"]
@@ -51,15 +51,6 @@ class Found:
     m: Measurement
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """The outcomes of both runs on the same rows, and the classes' names."""
-
-    a: RowOutcomes
-    b: RowOutcomes
-    classes: tuple[str, ...]
-
-
 def between(
     a: Record, b: Record, first: Found, second: Found, rules: Sequence[Rule], pairs: Pairs | None
 ) -> Change:
@@ -72,7 +63,7 @@ def between(
     reason = compare_notes.apart(a, b) or _no_number(x, y)
     if not reason and rules and better == "neither":
         reason = "neither way is better, and its rules do not say which"
-    difference = None if reason else _paired(second, x, y, pairs)
+    difference = None if reason else _paired(first, second, x, y, pairs)
     if difference and difference.value and difference.low is None and difference.high is None:
         reason, difference = difference.note, None
     elif not reason and difference is None:
@@ -140,7 +131,7 @@ def _independent(x: Estimate, y: Estimate) -> tuple[Difference | None, str]:
         return None, f"its statistics are impossible ({error})"
 
 
-def _paired(found: Found, x: Estimate, y: Estimate, pairs: Pairs | None) -> Difference | None:
+def _paired(before: Found, found: Found, x: Estimate, y: Estimate, pairs: Pairs | None) -> Difference | None:
     """Return the difference over paired rows, or None where row outcomes do not give the measure."""
     if pairs is None:
         return None
@@ -148,18 +139,12 @@ def _paired(found: Found, x: Estimate, y: Estimate, pairs: Pairs | None) -> Diff
     first = terms(pairs.a, measure, found.m.where, pairs.classes)
     second = terms(pairs.b, measure, found.m.where, pairs.classes)
     if first is None or second is None:
-        return None
-    _verify(measure, first, x, "first")
-    _verify(measure, second, y, "second")
-    cluster = pairs.b.values.get("cluster", pairs.a.values.get("cluster"))
-    cluster = None if cluster is None else cluster[second.rows]
+        bins = [int(side.result.options.get("bins", 15)) for side in (before, found)]
+        if bins[0] != bins[1]:
+            return None
+        return compare_pairs.difference(pairs, found.result.check, found.m, bins[0], x, y)
+    for of, e, which in ((first, x, "first"), (second, y, "second")):
+        compare_pairs.verify(measure, float(np.mean(of.numbers)) if len(of.numbers) else math.nan, e, which)
+    cluster = None if pairs.cluster is None else pairs.cluster[second.rows]
     make = paired_rate if second.rate else paired_mean
     return make(first.numbers, second.numbers, cluster=cluster)
-
-
-def _verify(measure: str, found: Terms, e: Estimate, which: str) -> None:
-    """Raise StoreError unless the mean of the rows' numbers is the record's value."""
-    value = float(np.mean(found.numbers)) if len(found.numbers) else math.nan
-    if e.value is None or not math.isclose(value, e.value, rel_tol=1e-5, abs_tol=1e-6):
-        given = f"the {which} run's row outcomes give {measure}={value:.6g}"
-        raise StoreError(given, f"{e.value:.6g} as in its record", "give each record its own outcomes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
 from audit.policies import load_policy, with_includes
 from audit.registry import find
+from audit.remedies.options import Adversarial
 
 VERSION = 1
 Formats = Literal["html", "markdown"]
@@ -117,6 +119,7 @@ class TrainConfig(Frozen):
     min_delta: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
+    adversarial: Adversarial | None = Field(default=None, description="train on rows moved against the model")
 
 
 class ModelConfig(Frozen):
@@ -178,16 +181,23 @@ class Config(Frozen):
     out: str | None = Field(default=None, description="folder of the runs; by default runs/ where you are")
     formats: tuple[Formats, ...] = ("html",)
     record: RecordConfig = RecordConfig()
+    remedies: tuple[dict[str, dict[str, Any]], ...] = Field(
+        default=(), description="each tried on validation, then audited beside the model asked about"
+    )
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid configuration with its policy, its checks' options and the folder its paths are relative to."""
+    """A valid configuration with its policy, the options of its checks and of its remedies (name, options).
+
+    base: the folder its paths are relative to.
+    """
 
     config: Config
     policy: Policy
     options: dict[str, Any]
     base: Path
+    remedies: tuple[tuple[str, Any], ...] = ()
 
     def path(self, text: str, todo: str = "") -> Path:
         """Return a path of the configuration: variables expanded, relative to the configuration's file."""
@@ -209,28 +219,37 @@ def load(source: str | Path | dict[str, Any], overrides: tuple[str, ...] = ()) -
     config = validated(Config, value, lines, name)
     policy = load_policy(config.policy, base)
     options = {check: _options(check, given, lines, name) for check, given in config.checks.items()}
-    return Loaded(config, policy, options, base)
+    remedies = tuple(_remedy(i, given, lines, name) for i, given in enumerate(config.remedies))
+    return Loaded(config, policy, options, base, remedies)
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a configuration, with the options of every registered check."""
+    """Return the JSON Schema of a configuration, with the options of every registered check and remedy."""
     from audit.registry import checks
+    from audit.remedies import remedies
 
     whole = Config.model_json_schema()
     definitions = whole.setdefault("$defs", {})
-    options = {}
-    for name, check in checks().items():
-        part = check.options.model_json_schema(ref_template="#/$defs/{model}")
-        definitions.update(part.pop("$defs", {}))
-        options[name] = {**part, "title": check.title, "description": check.says}
-    whole["properties"]["checks"] = {"type": "object", "properties": options, "additionalProperties": False,
-                                     "minProperties": 1}  # fmt: skip
+    of = {"type": "object", "additionalProperties": False, "minProperties": 1}
+    whole["properties"]["checks"] = {**of, "properties": _schemas(checks(), definitions)}
+    one = {**of, "maxProperties": 1, "properties": _schemas(remedies(), definitions)}
+    whole["properties"]["remedies"] = {"type": "array", "items": one}
     whole["properties"]["$schema"] = {"type": "string"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "jax-audit configuration",
         **whole,
     }
+
+
+def _schemas(registered: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the options of each check or remedy, their parts added to the definitions."""
+    found = {}
+    for name, one in registered.items():
+        part = one.options.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(part.pop("$defs", {}))
+        found[name] = {**part, "title": one.title, "description": one.says}
+    return found
 
 
 def _override(value: dict[str, Any], text: str) -> None:
@@ -252,3 +271,14 @@ def _override(value: dict[str, Any], text: str) -> None:
 def _options(check: str, given: dict[str, Any], lines: dict[Any, int], name: str) -> Any:
     """Validate the options of one configured check."""
     return validated(find(check).options, given, lines, name, ("checks", check))
+
+
+def _remedy(i: int, given: dict[str, dict[str, Any]], lines: dict[Any, int], name: str) -> tuple[str, Any]:
+    """Return the name and valid options of one configured remedy."""
+    from audit.remedies import find as find_remedy
+
+    if len(given) != 1:
+        raise ConfigError(f"{name}: remedies.{i}={list(given)}", "one remedy's name with its options")
+    ((remedy, options),) = given.items()
+    kind = find_remedy(remedy).options
+    return remedy, validated(kind, options, lines, name, ("remedies", i, remedy))

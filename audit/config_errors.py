@@ -15,7 +15,7 @@ STARTS = ("Input should be ", "Value error, ")
 
 
 def validated(
-    kind: Any, value: dict[str, Any], lines: dict[Any, int], name: str, at: tuple[str, ...] = ()
+    kind: Any, value: dict[str, Any], lines: dict[Any, int], name: str, at: tuple[Any, ...] = ()
 ) -> Any:
     """Return the valid object; ConfigError with the key, its line and the nearest known key."""
     try:
@@ -25,7 +25,7 @@ def validated(
 
 
 def explain(
-    error: ValidationError, kind: Any, lines: dict[Any, int], name: str, at: tuple[str, ...]
+    error: ValidationError, kind: Any, lines: dict[Any, int], name: str, at: tuple[Any, ...]
 ) -> ConfigError:
     """Return a ConfigError for the first problem of a ValidationError, counting the others."""
     problems = error.errors()

@@ -5,9 +5,59 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from audit.evidence_statistics import (
+    Frozen,
+    GroupRates,
+    Mapped,
+    Moments,
+    Normal,
+    Rate,
+    RateOverHighest,
+    RatePair,
+    Replicates,
+    Statistic,
+)
+
+__all__ = [
+    "Area",
+    "Artifact",
+    "CheckResult",
+    "Column",
+    "DataFacts",
+    "Decision",
+    "Estimate",
+    "Facts",
+    "FeatureFacts",
+    "Findings",
+    "Frozen",
+    "GroupRates",
+    "Mapped",
+    "Measurement",
+    "ModelFacts",
+    "Moments",
+    "Normal",
+    "Policy",
+    "Rate",
+    "RateOverHighest",
+    "RatePair",
+    "Record",
+    "Remedied",
+    "Replicates",
+    "Rule",
+    "SCHEMA",
+    "Scalar",
+    "Severity",
+    "Statistic",
+    "Table",
+    "Verdict",
+    "Volatile",
+    "WORST_FIRST",
+    "Waiver",
+]
 
 SCHEMA = "jax-audit/record/1"
 
@@ -18,78 +68,6 @@ Area = Literal[
     "accuracy", "robustness", "fairness", "explanation", "calibration", "privacy", "data", "behaviour"
 ]
 Scalar = str | int | float | bool | None
-
-
-class Frozen(BaseModel):
-    """An immutable value with strict keys and finite numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-# ---------------------------------------------------------------- sufficient statistics
-
-
-class Rate(Frozen):
-    """k successes of n trials; both are effective (fractional) sizes where rows are clustered."""
-
-    family: Literal["rate"] = "rate"
-    k: float
-    n: float
-
-
-class RatePair(Frozen):
-    """Two independent rates: the first minus, or over, the second."""
-
-    family: Literal["rate pair"] = "rate pair"
-    of: Literal["difference", "ratio"]
-    k1: float
-    n1: float
-    k2: float
-    n2: float
-
-
-class GroupRates(Frozen):
-    """One rate in several disjoint groups, and the summary taken over them.
-
-    `difference` is the largest minus the smallest rate, `ratio` the smallest over the largest,
-    `minimum`, `maximum` and `mean` the rate of that name. `sizes` are the rows of each group
-    (a rate's own denominator n may be smaller).
-    """
-
-    family: Literal["group rates"] = "group rates"
-    of: Literal["difference", "ratio", "minimum", "maximum", "mean"]
-    groups: tuple[str, ...]
-    k: tuple[float, ...]
-    n: tuple[float, ...]
-    sizes: tuple[float, ...]
-
-
-class Moments(Frozen):
-    """Size, mean, variance and third central moment of independent values (effective n if clustered)."""
-
-    family: Literal["moments"] = "moments"
-    n: float
-    mean: float
-    variance: float
-    third: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Normal(Frozen):
-    """A value whose link-transformed estimate is normal (t when df is given) with standard error se.
-
-    `value` and `se` are on the link's scale: identity v, log exp(v), logit expit(v), square sqrt(max(v, 0)).
-    """
-
-    family: Literal["normal"] = "normal"
-    value: float
-    se: float
-    link: Literal["identity", "log", "logit", "square"] = "identity"
-    df: float | None = None
-
-
-Statistic = Annotated[Rate | RatePair | GroupRates | Moments | Normal, Field(discriminator="family")]
 
 
 # ---------------------------------------------------------------- what a check finds
@@ -136,7 +114,7 @@ class Column(Frozen):
 
     name: str
     label: str
-    kind: Literal["text", "count", "number", "rate"] = "number"
+    kind: Literal["text", "count", "number", "rate", "picture"] = "number"
 
 
 class Table(Frozen):
@@ -251,7 +229,13 @@ class Policy(Frozen):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     power: float = Field(default=0.8, gt=0.5, lt=1)
     minimum_group_share: float = Field(default=0.0, ge=0, lt=0.5)
+    budget: Literal["full", "verdict"] = Field(
+        default="full", description="verdict: an attack stops once no rule's verdict can change"
+    )
     rules: tuple[Rule, ...] = ()
+    requires: tuple[str, ...] = Field(
+        default=(), description="what must have been measured: CHECK, or CHECK.NAME of its table or measure"
+    )
     waivers: tuple[Waiver, ...] = ()
 
 
@@ -267,6 +251,16 @@ class Decision(Frozen):
     bound_level: float | None = None
     p_fail: float | None = None
     rows_needed: int | None = None
+    rows_by_group: dict[str, int] = Field(
+        default_factory=dict,
+        description="rows that each group with too few needs, beside those of the others",
+    )
+    passes_at: float | None = Field(
+        default=None, description="truth from which on these rows show PASS with the policy's power"
+    )
+    fails_at: float | None = Field(
+        default=None, description="truth from which on these rows show FAIL with the policy's power"
+    )
     excluded_groups: tuple[str, ...] = ()
     reason: str = ""
     waiver: Waiver | None = None
@@ -330,6 +324,30 @@ class Facts(Frozen):
     software: dict[str, str] = Field(default_factory=dict)
 
 
+class Remedied(Frozen):
+    """A remedy as tried: what validation chose, and what the same audit says of the chosen model.
+
+    says: the chosen way in a few words. rule: by what rule it was chosen, on which rows. reason: why there
+    is no remedied model. verdict, exit_code: the remedied model's own; they never change the record's.
+    record: the digest of its own record, in `folder` of the run's folder. tables: the candidates on
+    validation; before and after on the test rows. notes: what to know before believing them.
+    """
+
+    remedy: str
+    title: str
+    status: Literal["audited", "none chosen", "skipped", "error"]
+    options: dict[str, Any] = Field(default_factory=dict)
+    says: str = ""
+    rule: str = ""
+    reason: str = ""
+    verdict: Verdict | None = None
+    exit_code: int | None = None
+    record: str = ""
+    folder: str = ""
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Volatile(Frozen):
     """What differs between two equal runs: identity, times, machine."""
 
@@ -354,10 +372,12 @@ class Record(Frozen):
     results: tuple[CheckResult, ...]
     policy: Policy
     decisions: tuple[Decision, ...]
+    unmet: tuple[str, ...] = Field(default=(), description="the policy's `requires` that nothing answers")
     verdict: Verdict
     exit_code: int
     quick: bool = False
     not_measured: tuple[str, ...] = ()
+    remedies: tuple[Remedied, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     volatile: Volatile = Volatile()
 
@@ -365,11 +385,16 @@ class Record(Frozen):
 
     def to_bytes(self, *, volatile: bool = True) -> bytes:
         """Return the record as canonical UTF-8 JSON (sorted keys), the volatile block optional."""
-        data = self.model_dump(mode="json", by_alias=True, exclude=None if volatile else {"volatile"})
-        text = json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        return (text + "\n").encode()
+        return canonical(
+            self.model_dump(mode="json", by_alias=True, exclude=None if volatile else {"volatile"})
+        )
 
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the record without its volatile block."""
         return hashlib.sha256(self.to_bytes(volatile=False)).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return plain values as canonical UTF-8 JSON: sorted keys, one layout."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

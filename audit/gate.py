@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audit import gate_match, gate_words, stats
+from audit import gate_match, gate_rows, gate_words, stats
 from audit.errors import ConfigError
 from audit.evidence import (
     WORST_FIRST,
@@ -48,8 +48,8 @@ class _Case:
 def refuse(policy: Policy, known: Mapping[str, Collection[str]]) -> None:
     """Raise ConfigError for a policy that these configured checks {check: measures} cannot answer.
 
-    That is a rule whose check is not configured or whose measure does not exist, two rules of one id, or a
-    waiver for no rule. It runs before any work.
+    That is a rule whose check is not configured or whose measure does not exist, two rules of one id, a
+    requirement of a check that is not configured, or a waiver for no rule. It runs before any work.
     """
     ids = [rule.id for rule in policy.rules]
     for rule in policy.rules:
@@ -61,6 +61,10 @@ def refuse(policy: Policy, known: Mapping[str, Collection[str]]) -> None:
         if rule.name not in known[rule.check]:
             given = f"rule {rule.id}: measure={rule.measure!r}, but {rule.check} makes no {rule.name!r}"
             raise ConfigError(given, _nearest(rule.name, known[rule.check]), "mend the rule")
+    for name in policy.requires:
+        if name not in known and name.rpartition(".")[0] not in known:
+            given = f"policy {policy.name}: requires={name!r}, of a check that is not configured"
+            raise ConfigError(given, _nearest(name, known), "configure the check or drop the requirement")
     for waiver in policy.waivers:
         if waiver.rule not in ids:
             raise ConfigError(
@@ -74,9 +78,11 @@ def judge(
     """Return one decision for each rule and measurement it matches, the verdict and the exit code.
 
     The order of results and measurements changes nothing. A rule that nothing answers is NOT-ESTIMABLE.
-    A waiver counts until its date, on the exit code only. A quick run is never PASS.
+    A waiver counts until its date, on the exit code only. A quick run is never PASS, nor is one that lacks
+    what the policy requires: that is NOT-ESTIMABLE, or worse if a rule is.
     """
     found = list(results)
+    lacking = bool(unmet(found, policy))
     cases = [case for rule in policy.rules for case in _cases(rule, found, policy)]
     family = [case.p_fail for case in cases if case.rule.severity == "blocking"]
     holm = iter(stats.holm_levels(family, policy.alpha))
@@ -87,15 +93,22 @@ def judge(
         for case, level in zip(cases, levels, strict=True)
     )
     blocking = [decision for decision in decisions if decision.rule.severity == "blocking"]
-    verdict = _worst(blocking)
+    verdict = _worst(blocking, lacking=lacking)
     unwaived = [decision for decision in blocking if decision.waiver is None]
-    code = EXIT[_worst(unwaived)] if unwaived or not blocking else EXIT["PASS"]
+    judged = unwaived or lacking or not blocking
+    code = EXIT[_worst(unwaived, lacking=lacking)] if judged else EXIT["PASS"]
     return decisions, verdict, EXIT["INCONCLUSIVE"] if quick and code == 0 else code
 
 
-def _worst(decisions: Sequence[Decision]) -> Verdict:
-    """Return the worst verdict; without any decision nothing was shown."""
+def unmet(results: Iterable[CheckResult], policy: Policy) -> tuple[str, ...]:
+    """Return a sentence for each thing the policy requires that is missing, skipped or crashed."""
+    return gate_match.unmet(policy.requires, list(results))
+
+
+def _worst(decisions: Sequence[Decision], *, lacking: bool) -> Verdict:
+    """Return the worst verdict; without any decision nothing was shown, nor where something is lacking."""
     words: set[Verdict] = {decision.verdict for decision in decisions}
+    words |= {"NOT-ESTIMABLE"} if lacking else set()
     for word in WORST_FIRST:
         if word in words:
             return word
@@ -113,7 +126,7 @@ def _case(rule: Rule, m: Measurement, policy: Policy) -> _Case:
     estimate, excluded, least = m.estimate, (), rule.at_least is not None
     try:
         estimate, excluded = _without_small_groups(m.estimate, policy.minimum_group_share)
-        reason = _refusal(estimate)
+        reason = _refusal(estimate) or gate_rows.unsupported(estimate, policy.alpha, "PASS")
         if reason or estimate.statistic is None:
             return _Case(rule, reason, m, estimate, excluded)
         pass_bound = (stats.low_bound if least else stats.high_bound)(estimate.statistic, policy.alpha)
@@ -177,7 +190,12 @@ def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: 
     if case.reason or m is None or e is None or e.value is None or e.statistic is None:
         name = gate_words.name_of(m) if m else rule.measure
         return Decision(verdict="NOT-ESTIMABLE", reason=gate_words.unknown(name, case.reason), **told)
+    unsupported = gate_rows.unsupported(e, level, "FAIL")
+    if unsupported and case.p_fail <= stats.sharpest(e.statistic):  # perhaps a FAIL, perhaps not
+        why = gate_words.unknown(gate_words.name_of(m), unsupported)
+        return Decision(verdict="NOT-ESTIMABLE", reason=why, **told)
     least, bound = rule.at_least is not None, case.pass_bound
+    told |= gate_rows.truths(rule, e, level, policy, fails=not _same_side(rule, e))
     if case.p_fail <= level:
         beyond = (stats.high_bound if least else stats.low_bound)(e.statistic, level)
         why = gate_words.failed(rule, m, e, beyond, 1 - level, case.p_fail)
@@ -203,18 +221,9 @@ def _inconclusive(
     case: _Case, m: Measurement, e: Estimate, level: float, policy: Policy, told: dict[str, Any]
 ) -> Decision:
     """Return the decision that these rows cannot tell, with the rows that would."""
-    least = case.rule.at_least is not None
-    good = e.value is not None and (e.value > case.rule.limit) == least
-    rows = stats.rows_needed(
-        e,
-        case.rule.limit,
-        at_least=least,
-        at_most=not least,
-        alpha=policy.alpha if good else level,
-        power=policy.power,
-    )
+    rows = gate_rows.needed(case.rule, e, level, policy)
     why = gate_words.open_(case.rule, m, e, case.pass_bound, rows, policy)
-    return Decision(verdict="INCONCLUSIVE", reason=why, rows_needed=rows, **told)
+    return Decision(verdict="INCONCLUSIVE", reason=why, **rows, **told)
 
 
 def _same_side(rule: Rule, e: Estimate) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from audit.evidence import Estimate, Measurement, Policy, Rule
+from audit.evidence import Estimate, GroupRates, Measurement, Policy, Rule
 
+NAMED = 3  # groups of too few rows that a sentence names
 ATTACKS = "against these attacks with this budget"
 
 
@@ -28,22 +31,37 @@ def failed(rule: Rule, m: Measurement, e: Estimate, bound: float, level: float, 
     return f"{said.number}; its {_percent(level)} {side} bound {said.bound} is {beyond}."
 
 
-def open_(rule: Rule, m: Measurement, e: Estimate, bound: float, rows: int | None, policy: Policy) -> str:
-    """Return why the data cannot tell, and how many rows would."""
+def open_(
+    rule: Rule, m: Measurement, e: Estimate, bound: float, rows: Mapping[str, Any], policy: Policy
+) -> str:
+    """Return why the data cannot tell, and how many rows (rows_needed, rows_by_group) would."""
     said = _said(rule, m, e, bound)
-    least = rule.at_least is not None
+    least, total = rule.at_least is not None, rows["rows_needed"]
     side, other = ("lower", "upper") if least else ("upper", "lower")
     good = e.value is not None and (e.value > rule.limit) == least
-    if rows is None:
+    if total is None:
         needed = "the estimate is so near the limit that no realistic number of rows would decide"
     else:
-        word = "PASS" if good else "FAIL"
+        word, power = "PASS" if good else "FAIL", _percent(policy.power)
+        each = by_group(e, rows.get("rows_by_group", {}))
         needed = (
-            f"about {rows:,} rows in place of {e.n:,} would show {word} with {_percent(policy.power)} power, "
-            "were the truth as estimated"
+            f"about {total:,} rows in place of {e.n:,}{each}, would show {word} with {power} power, were the "
+            "truth as estimated"
         )
     reach = f"its {_percent(1 - policy.alpha)} {side} bound {said.bound} is {said.beyond} the {said.limit}"
     return f"{said.number}; {reach} and its {other} bound does not show a FAIL; {needed}."
+
+
+def by_group(e: Estimate, rows: Mapping[str, int]) -> str:
+    """Return ', or 210 in each group that has fewer (a 40, b 90)', the smallest groups first; else nothing."""
+    s = e.statistic
+    if not rows or not isinstance(s, GroupRates):
+        return ""
+    now = sorted((n, name) for name, n in zip(s.groups, s.n, strict=True) if name in rows)
+    listed = ", ".join(f"{name} {round(n):,}" for n, name in now[:NAMED])
+    more = f" and {len(now) - NAMED} more" if len(now) > NAMED else ""
+    which = "in each group" if len(now) == len(s.groups) else "in each group that has fewer"
+    return f", or {max(rows.values()):,} {which} (now {listed}{more})"
 
 
 def unproven(rule: Rule, m: Measurement, e: Estimate, bound: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from audit import stats
 from audit.check_run import run_check
+from audit.clock import Clock
 from audit.config import Loaded
 from audit.evidence import CheckResult, Estimate, Findings, Measurement
 from audit.metrics.robustness import sample
@@ -17,7 +18,7 @@ from audit.registry import Context, find
 from audit.subject import JUDGED, Dataset, DecisionRule, Model, Subject
 
 Function = Callable[[Any, Any, Context], Findings]
-COUNTED = ("accuracy.overall", "calibration.reliability", "fairness.groups")
+COUNTED = ("accuracy.overall", "calibration.reliability", "fairness.groups", "fairness.ll144")
 
 
 def oracle(loaded: Loaded, data: Dataset) -> Subject:
@@ -45,8 +46,9 @@ def results(loaded: Loaded, subject: Subject) -> tuple[CheckResult, ...]:
         check = find(name)
         stood_in = check if name in COUNTED else replace(check, function=STAND_IN.get(name, _nothing))
         seed = loaded.config.seed
+        clock = Clock(lambda stage, done, total: None, {})
         found.append(
-            run_check(stood_in, subject, options, seed, True, None, {}, None, lambda done, total: None)[0]
+            run_check(stood_in, subject, options, seed, True, None, {}, None, clock, loaded.policy)[0]
         )
     return tuple(found)
 
@@ -90,5 +92,7 @@ def _nothing(subject: Subject, options: Any, ctx: Context) -> Findings:
     return Findings()
 
 
-STAND_IN: dict[str, Function] = {"robustness.fgsm": _attacked, "robustness.pgd": _attacked}
+STAND_IN: dict[str, Function] = {
+    name: _attacked for name in ("robustness.fgsm", "robustness.pgd", "robustness.autoattack", "robustness.minimum")
+}
 PLANNED = (*COUNTED, *STAND_IN)

@@ -17,7 +17,8 @@ from audit.subject import Dataset
 
 Word = Literal["PASS", "FAIL"]
 Truth = Callable[[float, Word], Counts]
-GIVEN = ("precision", "positive_predictive_value", "false_omission_rate")  # their rows are the model's choice
+# the measures whose rows are the model's choice
+GIVEN = ("precision", "f1", "positive_predictive_value", "false_omission_rate")
 WORST = 0.5  # the rate at which a rate varies most
 CALIBRATION_ROWS = 100_000  # to draw for one chance: 48 to 128 samples
 
@@ -48,7 +49,10 @@ def of(decision: Decision, data: Dataset, bins: int) -> World | None:
     if rule.measure == "accuracy.overall.auc":
         return _auc(data, str(decision.where.get("class", data.classes[-1])))
     if rule.check == "calibration.reliability" and rule.name.endswith("calibration_error"):
-        return _calibration(estimate.n, len(data.classes), bins)
+        people = 1.0 if data.test.cluster is None else len(np.unique(data.test.cluster)) / len(data.test)
+        return _calibration(round(estimate.n * people), len(data.classes), bins)
+    if rule.measure == "accuracy.overall.macro_auc":
+        return None
     if isinstance(estimate.statistic, Rate):
         return _rate(rule, estimate, estimate.statistic, data)
     return _groups(rule, estimate.statistic, data) if isinstance(estimate.statistic, GroupRates) else None

@@ -32,23 +32,28 @@ def with_includes(
 ) -> Policy:
     """Return the policy of a mapping; what it states replaces what it includes (rules by their id).
 
-    Levels (alpha, power, minimum_group_share) that it does not state are those of the last policy included;
-    waivers are never taken over.
+    Levels (alpha, power, minimum_group_share) that it does not state are those of the last policy included
+    that states them; requirements add up; waivers are never taken over. Without a name of its own it has
+    those of the policies included.
     """
     value = dict(value)
     includes = value.pop("include", [])
+    paths = [_path(str(include), base) for include in ([includes] if isinstance(includes, str) else includes)]
+    parts = [_composed(path, seen) for path in paths]
+    if parts:
+        value.setdefault("name", " + ".join(part.name for part in parts))
     policy = validated(Policy, value, lines, name, at)
     rules, levels = {}, {}
-    for include in [includes] if isinstance(includes, str) else includes:
-        included = _composed(_path(str(include), base), seen)
-        rules.update({rule.id: rule for rule in included.rules})
-        levels.update({level: getattr(included, level) for level in LEVELS})
+    for part in parts:
+        rules.update({rule.id: rule for rule in part.rules})
+        levels.update({level: getattr(part, level) for level in LEVELS if level in part.model_fields_set})
     own = [rule.id for rule in policy.rules]
     if len(own) != len(set(own)):
         raise ConfigError(f"{name}: two rules of the policy share an id", "ids that differ")
     rules.update({rule.id: rule for rule in policy.rules})
     taken = {level: value for level, value in levels.items() if level not in policy.model_fields_set}
-    return policy.model_copy(update={"rules": tuple(rules.values()), **taken})
+    requires = dict.fromkeys(required for part in (*parts, policy) for required in part.requires)
+    return policy.model_copy(update={"rules": tuple(rules.values()), "requires": tuple(requires), **taken})
 
 
 def _path(source: str, base: Path) -> Path:

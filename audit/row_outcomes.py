@@ -25,6 +25,7 @@ NUMBERS = {
     "cluster": np.int64,
     "label": np.int64,
     "predicted": np.int64,
+    "score": np.float64,
     "log_loss": np.float32,
     "squared_error": np.float32,
     "error": np.float32,
@@ -41,8 +42,9 @@ _COLUMN = {  # the column whose absolute value, to this power, has the measure a
 class RowOutcomes:
     """What the model did on each test row, in the order of id[n]; `values` maps a column to its numbers[n].
 
-    cluster: what rows share, numbered. Classes: label and predicted (codes), log_loss (nats) and
-    squared_error (Brier's) where there are probabilities. Regression: error, prediction minus target.
+    cluster: what rows share, numbered. Classes: label and predicted (codes); where there are probabilities
+    also log_loss (nats), squared_error (Brier's) and score, the probability of class 1 of two, else of the
+    predicted class. Regression: error, prediction minus target.
     """
 
     id: np.ndarray
@@ -155,6 +157,7 @@ def _classes(subject: Subject) -> dict[str, np.ndarray]:
     found = {"label": y, "predicted": subject.predictions()}
     if "probabilities" in subject.has:
         probabilities = subject.probabilities()
+        found["score"] = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.max(axis=1)
         found["log_loss"] = calibration.log_loss(probabilities, y)
         found["squared_error"] = calibration.squared_error(np.clip(probabilities, 0.0, 1.0), y)
     return found

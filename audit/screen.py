@@ -55,6 +55,8 @@ def as_json(
         "name": record.name,
         "run": str(run) if run else None,
         "decisions": [d.model_dump(mode="json") for d in decisions],
+        "remedies": [{"remedy": t.remedy, "status": t.status, "verdict": t.verdict} for t in record.remedies],
+        "unmet": list(record.unmet),
     }
     return json.dumps(value, indent=1, ensure_ascii=False)
 

@@ -11,15 +11,17 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from audit.errors import StoreError
-from audit.evidence import SCHEMA, Record
+from audit.evidence import SCHEMA, Record, canonical
 
 EVIDENCE = "evidence.json"
 VERDICT = "verdict.json"
 PARTIAL = ".partial-"
+REMEDIES = "remedies"
 
 
 def run_name(record: Record) -> str:
@@ -55,7 +57,7 @@ def write(
         with whole(target) as partial:
             if fill:
                 fill(partial)
-            for path, data in {**files, EVIDENCE: record.to_bytes(), VERDICT: _verdict(record)}.items():
+            for path, data in {**files, **documents(record)}.items():
                 (partial / path).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(partial / path, data)
     except OSError as error:
@@ -63,6 +65,11 @@ def write(
             f"{out} cannot be written ({error.strerror})", "a folder of yours", "give --out"
         ) from error
     return target
+
+
+def documents(record: Record) -> dict[str, bytes]:
+    """Return a run folder's own two files, the record and its verdict, as bytes by name."""
+    return {EVIDENCE: record.to_bytes(), VERDICT: _verdict(record)}
 
 
 def open_run(folder: Path) -> Record:
@@ -85,7 +92,7 @@ def open_run(folder: Path) -> Record:
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise StoreError(f"{path} is not a valid record at {where}", "a record as written") from None
-    _check(path.parent, record)
+    _check(path.parent, record, stored_digest(value))
     return record
 
 
@@ -95,11 +102,12 @@ def list_runs(out: Path) -> list[Path]:
 
 
 def earlier_judgements(out: Path, test_digest: str) -> int:
-    """Return how many stored runs judged these very test rows before."""
+    """Return how many models stored runs judged on these very test rows before, remedied ones among them."""
     count = 0
     for run in list_runs(out):
-        with contextlib.suppress(OSError, json.JSONDecodeError, AttributeError):
-            count += json.loads((run / VERDICT).read_text()).get("test") == test_digest
+        for verdict in (run / VERDICT, *run.glob(f"{REMEDIES}/*/{VERDICT}")):
+            with contextlib.suppress(OSError, json.JSONDecodeError, AttributeError):
+                count += json.loads(verdict.read_text()).get("test") == test_digest
     return count
 
 
@@ -151,10 +159,10 @@ def _verdict(record: Record) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _check(folder: Path, record: Record) -> None:
-    """Refuse a record or sidecar file that is not as it was written."""
+def _check(folder: Path, record: Record, digest: str) -> None:
+    """Refuse a record, sidecar file or remedied model's record that is not as it was written."""
     verdict = folder / VERDICT
-    if verdict.exists() and json.loads(verdict.read_text()).get("record") != record.digest:
+    if verdict.exists() and json.loads(verdict.read_text()).get("record") != digest:
         raise StoreError(
             f"{folder / EVIDENCE} was changed after it was written", "the digest in verdict.json"
         )
@@ -162,6 +170,15 @@ def _check(folder: Path, record: Record) -> None:
         path = folder / artifact.path
         if not path.exists() or sha256(path.read_bytes()) != artifact.sha256:
             raise StoreError(f"{path} is absent or was changed", f"sha256 {artifact.sha256[:12]}...")
+    for tried in (t for t in record.remedies if t.record):
+        path = folder / tried.folder / VERDICT
+        if not path.exists() or json.loads(path.read_text()).get("record") != tried.record:
+            raise StoreError(f"{path} is absent or was changed", f"record {tried.record[:12]}...")
+
+
+def stored_digest(value: dict[str, Any]) -> str:
+    """Return the digest of a record as stored, the volatile block apart, fields unknown at its time absent."""
+    return sha256(canonical({key: part for key, part in value.items() if key != "volatile"}))
 
 
 def sha256(data: bytes) -> str:

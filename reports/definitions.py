@@ -9,6 +9,8 @@ _ACCURACY = {
     "majority_share": "Accuracy of always guessing the commonest class: what accuracy has to beat.",
     "balanced_accuracy": "Mean of the classes’ recalls: every class weighs the same.",
     "auc": "Chance that a row of the class is scored above a row of another; no threshold enters it.",
+    "f1": "Twice a class’s hits over its rows and the rows taken for it.",
+    "macro_f1": "Mean over the classes of F1: every class weighs the same.",
     "macro_auc": "Mean over the classes of one-vs-rest AUC.",
     "log_loss": "Mean of minus the log of the probability given to the true class.",
     "recall": "Of the rows of a class, the share that is found.",
@@ -29,6 +31,17 @@ _PGD = {
     "robust_accuracy": f"Share for which many projected steps within ε find no error: {_ATTACKED}.",
     "attack_success": f"Of the rows that were correct, the share that many steps flip: {_FLIPPED}.",
 }
+_AUTOATTACK = {
+    "clean_accuracy": "Accuracy on the rows attacked, before the attack.",
+    "robust_accuracy": f"Share for which none of a suite of attacks finds an error within ε: {_ATTACKED}.",
+    "attack_success": f"Of the rows that were correct, the share that some attack flips: {_FLIPPED}.",
+}
+_MINIMUM = {
+    "clean_accuracy": "Accuracy on the rows attacked, before the attack.",
+    "robust_accuracy": f"Share whose nearest error found lies beyond ε: {_ATTACKED}.",
+    "attack_success": f"Of the rows that were correct, the share with an error found within ε: {_FLIPPED}.",
+    "median_size": "Size of change that turns half of the right decisions, as far as the attack found them.",
+}
 _FAIRNESS = {
     "selection_rate": "Share of a group’s rows that are given the favourable outcome.",
     "true_positive_rate": "Share given the favourable outcome among the rows that truly have it.",
@@ -47,6 +60,11 @@ _FAIRNESS = {
     "equalized_odds_difference": "Larger of the differences in true and in false positive rate.",
 }
 _FAIRNESS |= {f"crossed_{name}": f"In crossings of attributes: {text}" for name, text in _FAIRNESS.items()}
+_LL144 = {
+    "rate": "Share of a category that is selected, or that scores above the median of all assessed.",
+    "impact_ratio": "A category’s rate over the highest rate of its table (6 RCNY 5-300). It ignores who is qualified.",
+    "impact_ratio_minimum": "Smallest impact ratio of a table: its lowest rate over its highest.",
+}
 _EXPLANATION = {
     "importance": "Mean absolute Shapley value of a feature or image patch over the explained rows.",
     "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",
@@ -67,7 +85,10 @@ DEFINED = {
         ("accuracy.overall", _ACCURACY),
         ("robustness.fgsm", _FGSM),
         ("robustness.pgd", _PGD),
+        ("robustness.autoattack", _AUTOATTACK),
+        ("robustness.minimum", _MINIMUM),
         ("fairness.groups", _FAIRNESS),
+        ("fairness.ll144", _LL144),
         ("explanation.shapley", _EXPLANATION),
         ("calibration.reliability", _CALIBRATION),
     )

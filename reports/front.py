@@ -8,6 +8,7 @@ from audit.evidence import WORST_FIRST, CheckResult, Decision, Record, Verdict
 from reports import numbers, phrases, words
 
 BUDGET = "Robustness holds against these attacks with this budget; a stronger attack may find more."
+TABLE = "The policy sets no limit: a table, not a judgement."
 QUICK = "A quick run measures less and cannot PASS."
 AREAS = {
     "fairness": "Fairness",
@@ -34,6 +35,11 @@ class Step:
 def lead(record: Record) -> str:
     """Return the one sentence that says why the verdict is what it is."""
     judged = words.blocking(record)
+    if record.unmet and record.verdict == "NOT-ESTIMABLE":
+        first, *rest = record.unmet
+        return words.ended(first) + (f" ({numbers.count(len(rest))} more like it.)" if rest else "")
+    if not judged and record.policy.requires:
+        return f"What the policy requires was measured. {TABLE}"
     if not judged:
         return "The policy has no blocking requirement, so nothing was judged and there is nothing to pass."
     if record.verdict == "PASS":
@@ -72,6 +78,9 @@ def tally(record: Record) -> list[tuple[Verdict, str, str]]:
         if of:
             word = {"FAIL": "FAIL" if len(of) > 1 else "FAILS"}.get(verdict, verdict)
             rows.append((verdict, f"{len(of)} {word}", _told(record, verdict, of)))
+        if verdict == "NOT-ESTIMABLE" and record.unmet:
+            said = " ".join(words.ended(text) for text in record.unmet)
+            rows.append((verdict, f"{len(record.unmet)} NOT MEASURED", said))
     return rows
 
 
@@ -149,11 +158,15 @@ def to_do(record: Record) -> list[Step]:
     if of["NOT-ESTIMABLE"]:
         first = of["NOT-ESTIMABLE"][0]
         steps.append(Step("Make it measurable:", f"{words.title(first)}. {_capital(words.reason(first))}."))
+    elif record.unmet:
+        steps.append(Step("Measure what is required:", words.ended(record.unmet[0])))
     if record.quick:
         steps.append(Step("Run the audit in full.", QUICK))
     if of["INCONCLUSIVE"] and not record.quick:
         steps.append(_collect(of["INCONCLUSIVE"], record.policy.power))
-    if not judged:
+    if not judged and record.policy.requires:
+        steps.append(Step("Read the tables.", TABLE))
+    elif not judged:
         steps.append(Step("Add a blocking rule to the policy.", "Without one nothing can be judged."))
     if record.verdict == "PASS":
         steps.append(
@@ -231,6 +244,8 @@ def area_sentence(first: Decision) -> str:
 def unmeasured(record: Record) -> list[tuple[str, list[str]]]:
     """Return what was not measured, as (what, reasons): lost checks, areas without a check, each check's gaps."""
     rows: dict[str, list[str]] = {}
+    if record.unmet:
+        rows["Required by the policy"] = [words.ended(text) for text in record.unmet]
     for result in record.results:
         if result.status != "ok":
             rows.setdefault(headed(result), []).append(why_not(result))

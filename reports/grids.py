@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from audit.evidence import Decision, Scalar, Table, Verdict
 from reports import numbers
 
+PNG = re.compile("data:image/png;base64,[A-Za-z0-9+/]+={0,2}")
 MOST_ROWS = 400
 MOST_OPEN = 15
 
@@ -139,7 +141,7 @@ def _more(table: Table, *parts: str) -> str:
 def as_grid(table: Table) -> Grid:
     """Return a table's numbers, each formatted by its column; a value and its bounds become one cell."""
     columns = [c for i, c in enumerate(table.columns) if not _is_bound(table, i)]
-    heads = tuple(head(c.label, "" if c.kind == "text" else "num") for c in columns)
+    heads = tuple(head(c.label, "" if c.kind in ("text", "picture") else "num") for c in columns)
     lines = tuple(Line(tuple(_cells(table, row))) for row in table.rows[:MOST_ROWS])
     return Grid(heads, lines)
 
@@ -167,6 +169,15 @@ def _cell(x: Scalar, kind: str) -> Cell:
     """Return one cell by its column's kind."""
     if x is None:
         return Cell("–", css="" if kind == "text" else "num")
+    if kind == "picture":
+        return _picture(str(x))
     if kind == "text" or isinstance(x, (str, bool)):
         return Cell(str(x), css="" if kind == "text" else "num")
     return Cell(numbers.count(x) if kind == "count" or isinstance(x, int) else numbers.number(x), css="num")
+
+
+def _picture(uri: str) -> Cell:
+    """Return a PNG given as a data URI; anything else stays text, shortened."""
+    if not PNG.fullmatch(uri):
+        return Cell(f"not a picture: {uri[:20]}")
+    return Cell(css="pic", svg=Markup('<img alt="" src="{}" width="84">').format(uri))

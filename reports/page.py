@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.evidence import Record, Verdict
-from reports import areas, front, methods, numbers, requirements, words
+from reports import areas, front, methods, numbers, remedies, requirements, words
 from reports.grids import Block
 
 READERS = {"exec": "Executive", "reg": "Regulator", "eng": "Engineer"}
@@ -29,7 +29,7 @@ class Section:
 
 def contradiction(record: Record) -> str:
     """Return how a record contradicts itself: a verdict against its decisions, a decision against its bound."""
-    worst = words.worst(words.blocking(record)) or "NOT-ESTIMABLE"
+    worst = words.overall(record) or "NOT-ESTIMABLE"
     if record.verdict != worst:
         return f"verdict={record.verdict}, but its blocking requirements make {worst}"
     for d in record.decisions:
@@ -76,10 +76,11 @@ def sections(record: Record) -> list[Section]:
             "reg eng",
             "area.html.j2",
             requirements.notes(record),
-            words.worst(words.blocking(record)),
+            words.overall(record),
             blocks=(judged,) if judged else (),
         ),
         *(_area(record, *area) for area in areas.SECTIONS if areas.results(record, area[0])),
+        *_remedies(record),
         Section(
             "methods",
             "Why these measures",
@@ -106,6 +107,24 @@ def sections(record: Record) -> list[Section]:
         ),
     ]
     return _numbered(found)
+
+
+def _remedies(record: Record) -> list[Section]:
+    """Return the section of remedies tried, where there is one."""
+    if not record.remedies:
+        return []
+    shown, drawn = remedies.content(record)
+    return [
+        Section(
+            "remedies",
+            "Remedies tried",
+            "exec reg eng",
+            "remedies.html.j2",
+            remedies.NOTES,
+            content=shown,
+            blocks=drawn,
+        )
+    ]
 
 
 def _numbered(found: list[Section]) -> list[Section]:

@@ -191,7 +191,7 @@ def _accuracy(case: Case, value: str) -> str:
 
 
 def _of_class(measure: str) -> Phrase:
-    """Return the phrase of a class's recall or precision."""
+    """Return the phrase of a class's recall, precision or F1."""
 
     def phrase(case: Case, value: str) -> str | None:
         return (
@@ -205,7 +205,9 @@ def _of_class(measure: str) -> Phrase:
 
 def _attack(case: Case) -> str:
     """Return 'FGSM within L-infinity ε = 0.1', as far as the record says."""
-    name = {"fgsm": "FGSM", "pgd": "PGD"}.get(case.check.rpartition(".")[2], case.check)
+    name = {"fgsm": "FGSM", "pgd": "PGD", "autoattack": "AutoAttack", "minimum": "minimum-norm search"}.get(
+        case.check.rpartition(".")[2], case.check
+    )
     size = " ".join(
         part
         for part in (
@@ -251,10 +253,15 @@ _PHRASES: dict[tuple[str, str], Phrase] = {
     ("accuracy.overall", "accuracy"): _accuracy,
     ("accuracy.overall", "recall"): _of_class("Recall"),
     ("accuracy.overall", "precision"): _of_class("Precision"),
+    ("accuracy.overall", "f1"): _of_class("F1"),
     ("robustness.fgsm", "robust_accuracy"): _robust_accuracy,
     ("robustness.pgd", "robust_accuracy"): _robust_accuracy,
+    ("robustness.autoattack", "robust_accuracy"): _robust_accuracy,
+    ("robustness.minimum", "robust_accuracy"): _robust_accuracy,
     ("robustness.fgsm", "attack_success"): _attack_success,
     ("robustness.pgd", "attack_success"): _attack_success,
+    ("robustness.autoattack", "attack_success"): _attack_success,
+    ("robustness.minimum", "attack_success"): _attack_success,
     ("fairness.groups", "impact_ratio"): _selection_ratio,
     ("fairness.groups", "accuracy_minimum"): _accuracy_minimum,
     **{("fairness.groups", f"{rate}_difference"): _difference(rate) for rate in _RATES},

@@ -35,8 +35,13 @@ def notes(record: Record) -> tuple[str, ...]:
     said = (
         f"{numbers.plural(len(policy.rules), 'rule')} of policy {numbers.name(policy.name)} {policy.version}."
     )
+    if policy.requires:
+        names = ", ".join(numbers.name(name, 80) for name in policy.requires)
+        said += f" It requires to be measured: {names}. " + ("Not all was." if record.unmet else "All was.")
     if record.decisions:
         return (said,)
+    if policy.requires:
+        return (said, front.TABLE)
     return (said, "Nothing was judged: a policy without a blocking rule is NOT-ESTIMABLE, never PASS.")
 
 
@@ -59,6 +64,7 @@ def _small(d: Decision, power: float) -> list[str]:
     lines = [
         f"{numbers.name(rule.id, 60)}, {rule.severity}: {words.ended(rule.because)}",
         words.decided(d, power),
+        words.detectable(d, power),
         f"Limit: {words.ended(rule.source)}",
     ]
     if estimate and estimate.value is not None:

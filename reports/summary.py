@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from audit.evidence import Decision, Record
-from reports import front, numbers, words
+from reports import front, numbers, remedies, words
 
 
 def summary(record: Record) -> str:
     """Return the verdict's line, one line a requirement (worst first), the lead sentence and the gaps."""
     lines = [f"{record.verdict}: {numbers.name(record.name, 80)}, {front.exit_line(record)}"]
     lines += [f"  {_line(d)}" for d in words.ranked(record.decisions)]
+    lines += [f"  {'NOT-ESTIMABLE':13} {words.ended(text)}" for text in record.unmet]
     lines += ["", front.lead(record)]
-    lines += [f"  {text}" for text in front.waivers(record)]
+    lines += [f"  {text}" for text in (*front.waivers(record), *remedies.lines(record))]
     lines += [f"  {front.headed(r)}: {front.why_not(r)}" for r in record.results if r.status != "ok"]
     points = sum(len(texts) for _, texts in front.unmeasured(record))
     lines.append(f"Not measured: {numbers.plural(points, 'point')}, listed in the report.")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audit.evidence import WORST_FIRST, Decision, Rate, Record, Rule, Verdict
+from audit.evidence import WORST_FIRST, Decision, GroupRates, Rate, Record, Rule, Verdict
 from reports import numbers, phrases
 
 ATTACKS = "This holds against these attacks with this budget."
@@ -34,6 +34,13 @@ def blocking(record: Record) -> list[Decision]:
 def worst(decisions: Iterable[Decision]) -> Verdict | None:
     """Return the worst verdict, or None where there is none."""
     found = {d.verdict for d in decisions}
+    return next((v for v in WORST_FIRST if v in found), None)
+
+
+def overall(record: Record) -> Verdict | None:
+    """Return the worst of the blocking verdicts and of what is required but missing, None without either."""
+    found: set[Verdict] = {d.verdict for d in blocking(record)}
+    found |= {"NOT-ESTIMABLE"} if record.unmet else set()
     return next((v for v in WORST_FIRST if v in found), None)
 
 
@@ -121,7 +128,7 @@ def follows(decision: Decision, power: float) -> str:
     rule = decision.rule
     parts = [f"{numbers.name(rule.id, 40)}, {rule.severity}."]
     if decision.estimate is not None and decision.estimate.value is not None:
-        parts.append(decided(decision, power))
+        parts += [decided(decision, power), detectable(decision, power)]
     parts.append(f"Why this limit: {ended(rule.because)} Source: {ended(rule.source)}")
     if decision.excluded_groups:
         parts.append(
@@ -204,10 +211,43 @@ def needed(decision: Decision, power: float) -> str:
         crosses = undecided(decision).startswith("The interval")
         return "So near the limit, no realistic number of rows would decide." if crosses else ""
     more = numbers.about(max(decision.rows_needed - estimate.n, 0))
-    return (
+    text = (
         f"{numbers.plural(estimate.n, 'row')} now; about {more} more would decide it with power {power:g}, "
         "were the truth as estimated."
     )
+    return f"{text} {by_group(decision)}".strip()
+
+
+def by_group(decision: Decision) -> str:
+    """Return how many rows each group with too few needs, the smallest three named; else nothing."""
+    stat, rows = decision.estimate.statistic if decision.estimate else None, decision.rows_by_group
+    if not rows or not isinstance(stat, GroupRates):
+        return ""
+    now = sorted((n, group) for group, n in zip(stat.groups, stat.n, strict=True) if group in rows)
+    few = ", ".join(f"{numbers.name(group, 30)} has {numbers.count(round(n))}" for n, group in now[:3])
+    more = f" and {len(now) - 3} more have fewer" if len(now) > 3 else ""
+    which = "each group" if len(now) == len(stat.groups) else "each group that has fewer"
+    return f"Or about {numbers.about(max(rows.values()))} rows in {which}: {few}{more}."
+
+
+def detectable(decision: Decision, power: float) -> str:
+    """Return from which truths on these rows show a PASS and a FAIL, or nothing where the record says neither."""
+    shown_pass, shown_fail = decision.passes_at, decision.fails_at
+    if shown_pass is None and shown_fail is None:
+        return ""
+    better, worse = ("more", "less") if decision.rule.at_least is not None else ("less", "more")
+    digits = numbers.digits_apart((shown_pass, shown_fail), decision.rule.limit)
+    first = (
+        "no truth is likely to PASS"
+        if shown_pass is None
+        else f"a PASS needs a truth of {numbers.number(shown_pass, digits)} or {better}"
+    )
+    last = (
+        f"; a truth of {numbers.number(shown_fail, digits)} or {worse} would be shown as FAIL"
+        if shown_fail is not None
+        else ""
+    )
+    return f"With these rows {first}{last} (power {numbers.percent(power)})."
 
 
 def waived(decision: Decision) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from audit import row_outcomes, stats, store
 from audit.compare import compare
+from audit.compare_pairs import Pairs, difference
 from audit.compare_words import text
 from audit.errors import AuditError, StoreError
 from audit.evidence import (
@@ -27,6 +28,7 @@ from audit.evidence import (
 )
 from audit.registry import find
 from audit.row_outcomes import PATH
+from audit.stats.paired import independent
 from audit.subject import Dataset, Model, Split, Subject
 
 N = 600
@@ -138,9 +140,11 @@ def test_matching_rows_are_paired_and_a_drop_is_a_regression(context):
 
 
 @pytest.mark.parametrize("task, classes, measures", [
-    ("binary", ("no", "yes"), {"accuracy", "recall", "log_loss", "brier"}),
-    ("multiclass", ("x", "y", "z"), {"accuracy", "recall", "log_loss", "brier"}),
-    ("regression", (), {"mean_absolute_error", "mean_squared_error"}),
+    ("binary", ("no", "yes"), {"accuracy", "recall", "precision", "f1", "macro_f1", "balanced_accuracy", "auc",
+                               "log_loss", "brier", "calibration_error"}),
+    ("multiclass", ("x", "y", "z"), {"accuracy", "recall", "precision", "f1", "macro_f1", "balanced_accuracy",
+                                     "log_loss", "brier", "calibration_error"}),
+    ("regression", (), {"mean_absolute_error", "mean_squared_error", "root_mean_squared_error"}),
 ])  # fmt: skip
 def test_row_outcomes_give_the_measures_of_every_task(task, classes, measures, context):
     dataset = data(task=task, classes=classes or ("no", "yes"), clusters=150)
@@ -151,7 +155,7 @@ def test_row_outcomes_give_the_measures_of_every_task(task, classes, measures, c
     for c in paired:
         assert c.difference.value == pytest.approx(c.b - c.a, rel=1e-4, abs=1e-6), c.label
         assert c.difference.low < c.difference.value < c.difference.high
-        assert "clusters" in c.difference.method
+        assert "clusters" in c.difference.method or "hybrid of both runs' bounds" in c.difference.method
 
 
 def test_without_outcomes_the_difference_is_called_unpaired(context):
@@ -193,6 +197,115 @@ def test_the_same_run_twice_shows_nothing(context):
     assert (found.answer, found.exit_code) == ("NO REGRESSION SHOWN", 0)
     assert {c.word for c in found.changes} <= {"undecided", "no direction", "not comparable"}
     assert all(c.difference.value == 0 for c in found.changes if c.difference)
+
+
+# ---------------------------------------------------------------- paired, though no mean of rows
+
+
+ROWS_OF = ("accuracy.overall.auc", "calibration.reliability.calibration_error", "accuracy.overall.macro_f1")
+
+
+def two_runs(rng, n=1000, likeness=0.9, worse=0.0, people=0):
+    """The outcomes of two models on the same rows: their scores err alike, the second's the more if `worse`."""
+    person = np.repeat(np.arange(people), n // people) if people else None
+    margin = rng.normal(size=n) + (0.7 * rng.normal(size=people)[person] if people else 0)
+    label, shared = (rng.random(n) < 1 / (1 + np.exp(-2 * margin))).astype(int), rng.normal(size=n)
+    runs = []
+    for noise in (0.5, 0.5 + worse):
+        error = likeness**0.5 * shared + (1 - likeness) ** 0.5 * rng.normal(size=n)
+        score = 1 / (1 + np.exp(-2 * (margin + noise * error)))
+        columns = {"label": label, "predicted": (score >= 0.5).astype(int), "score": score}
+        columns |= {"cluster": person} if people else {}
+        runs.append(row_outcomes.RowOutcomes(np.array([f"{i:06d}" for i in range(n)]), columns))
+    return runs
+
+
+def estimated(outcomes, measure):
+    """The estimate that the check of this measure makes of the rows."""
+    v = outcomes.values
+    cluster = v.get("cluster")
+    if measure.endswith("auc"):
+        return stats.auc(v["score"], v["label"], cluster=cluster)
+    if measure.endswith("macro_f1"):
+        return stats.macro_f1(v["predicted"], v["label"], 2, cluster=cluster, draws=2000)
+    return stats.calibration_error(v["score"], v["label"], cluster=cluster)
+
+
+def changed(runs, measure):
+    """The paired change of a measure, and the one of the records alone."""
+    check, _, name = measure.rpartition(".")
+    both = [estimated(run, measure) for run in runs]
+    m = Measurement(name=name, label=name, estimate=both[1])
+    pairs = Pairs(*runs, ("no", "yes"))
+    return difference(pairs, check, m, 15, *both), independent(both[0].statistic, both[1].statistic)
+
+
+@pytest.mark.parametrize("measure", ROWS_OF)
+def test_pairing_narrows_the_change_of_models_that_err_alike(measure):
+    paired, apart = changed(two_runs(np.random.default_rng(0), likeness=0.95), measure)
+    assert paired.paired and not apart.paired
+    assert paired.value == pytest.approx(apart.value)
+    assert paired.high - paired.low < 0.8 * (apart.high - apart.low)
+    assert "correlation of the two runs' errors at least 0." in paired.note
+    assert ("DeLong" in paired.method) == measure.endswith("auc")
+
+
+@pytest.mark.parametrize("measure", ROWS_OF)
+def test_rows_may_come_in_any_order_and_one_run_twice_is_no_change(measure):
+    a, b = two_runs(np.random.default_rng(1), n=400)
+    order = np.random.default_rng(2).permutation(400)
+    mixed = [
+        row_outcomes.RowOutcomes(r.id[order], {k: v[order] for k, v in r.values.items()}) for r in (a, b)
+    ]
+    one, two = (changed(runs, measure)[0] for runs in ((a, b), mixed))
+    assert (one.value, one.low, one.high, one.p) == pytest.approx(
+        (two.value, two.low, two.high, two.p), rel=1e-6
+    )
+    same = changed((a, a), measure)[0]
+    assert (same.value, same.p) == (0.0, 1.0)
+
+
+def type_one(measure, runs, **world):
+    """How often an unchanged model is shown to be higher, and lower, at 5 %; and the same unpaired, both ways."""
+    rng, wrong = np.random.default_rng(3), np.zeros(3)
+    for _ in range(runs):
+        paired, apart = changed(two_runs(rng, **world), measure)
+        wrong += paired.p <= 0.05 and paired.value > 0, paired.p <= 0.05 and paired.value < 0, apart.p <= 0.05
+    return wrong / runs
+
+
+def test_an_unchanged_area_is_seldom_shown_to_change_and_a_small_loss_is_seen():
+    assert max(type_one("accuracy.overall.auc", 150, n=300)[:2]) <= 0.09  # 5 % and the noise of 150 runs
+    _, lower, unpaired = type_one("accuracy.overall.auc", 40, n=1000, worse=0.2)
+    assert lower >= 0.9 > 0.7 > unpaired
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", ROWS_OF)
+def test_unchanged_measures_are_seldom_shown_to_change(measure):
+    worlds = [{"n": 100, "likeness": 0.5}, {"n": 300}, {"likeness": 0.99}, {"n": 600, "people": 120}]
+    errors = np.array([type_one(measure, 250, **world)[:2] for world in worlds])
+    assert errors.mean() <= 0.05 and errors.max() <= 0.07 + 0.014  # and the noise of 250 runs
+
+
+def test_other_bins_are_another_measure(context):
+    dataset = data()
+    a, rows_a = audited(scored(dataset, 0.9), context)
+    b, rows_b = audited(scored(dataset, 0.8, seed=2), context)
+    results = tuple(r.model_copy(update={"options": {**r.options, "bins": 10}}) if "bins" in r.options else r
+                    for r in b.results)  # fmt: skip
+    change = only(compare(a, b.model_copy(update={"results": results}), rows_a, rows_b), "calibration_error")
+    assert change.difference is None and "option bins is 15" in change.reason
+
+
+def test_outcomes_without_scores_leave_the_area_unpaired(context):
+    dataset = data()
+    pairs = [audited(scored(dataset, 0.9, seed), context) for seed in (1, 2)]
+    old = [
+        row_outcomes.RowOutcomes(r.id, {k: v for k, v in r.values.items() if k != "score"}) for _, r in pairs
+    ]
+    found = compare(pairs[0][0], pairs[1][0], *old)
+    assert not only(found, "auc").difference.paired and only(found, "macro_f1").difference.paired
 
 
 # ---------------------------------------------------------------- how often it is wrong

@@ -123,6 +123,97 @@ def test_the_shown_interval_never_contradicts_the_word(counts, limit):
         assert decision.verdict == "FAIL"
 
 
+# ---------------------------------------------------------------- what these rows could show
+
+
+def test_every_decision_says_from_which_truths_on_its_rows_show_a_word():
+    decision = judge_one(stats.rate_of(85, 100), at_least=0.8)[0]
+    s = decision.estimate.statistic
+    assert decision.verdict == "INCONCLUSIVE"
+    assert decision.passes_at == stats.detectable(s, 0.8, "PASS", at_least=True)
+    assert decision.fails_at == stats.detectable(s, 0.8, "FAIL", at_least=True)
+    assert decision.fails_at < 0.8 < decision.passes_at < 1
+    strict = judge_one(stats.rate_of(85, 100), at_least=0.8, policy_more={"alpha": 0.01, "power": 0.9})[0]
+    assert strict.fails_at < decision.fails_at and strict.passes_at > decision.passes_at
+    for k in (99, 20):
+        other = judge_one(stats.rate_of(k, 100), at_least=0.8)[0]
+        assert (other.passes_at, other.fails_at) == (
+            decision.passes_at,
+            decision.fails_at,
+        )  # whatever was found
+
+
+def test_fail_is_read_at_holms_level_and_never_from_a_number_that_the_truth_may_beat():
+    found = [result(measured(estimate=stats.rate_of(85, 100)))]
+    rules = policy(rule("x", at_least=0.8), rule("y", at_least=0.7))
+    decision = gate.judge(found, rules, on=DAY)[0][0]
+    expected = stats.detectable(Rate(k=85, n=100), 0.8, "FAIL", at_least=True, alpha=0.025)
+    assert decision.fails_at == pytest.approx(expected)
+    one_sided = judge_one(stats.rate_of(85, 100, side="at least"), at_least=0.8)[0]
+    assert one_sided.fails_at is None and one_sided.passes_at is not None
+    assert judge_one(stats.not_estimable("nothing"), at_least=0.8)[0].passes_at is None
+
+
+def test_inconclusive_groups_name_the_rows_that_each_needs():
+    estimate = stats.groups(
+        ["big", "mid", "tiny"], [1500, 300, 12], [5000, 1000, 40], [5000, 1000, 40], of="difference"
+    )
+    decision = judge_one(estimate, at_most=0.1)[0]
+    assert decision.verdict == "INCONCLUSIVE" and set(decision.rows_by_group) == {"tiny"}
+    rows = decision.rows_by_group["tiny"]
+    assert f", or {rows:,} in each group that has fewer (now tiny 40), would show PASS" in decision.reason
+    assert decision.rows_needed > 3 * rows
+    assert judge_one(stats.rate_of(85, 100), at_least=0.8)[0].rows_by_group == {}
+
+
+def replicated(value=0.75, n=900, draws=2000, seed=0):
+    rng = random.Random(seed)
+    true = [i % 2 for i in range(n)]
+    predicted = [t if rng.random() < value else 1 - t for t in true]
+    return stats.macro_f1(predicted, true, 2, draws=draws)
+
+
+def test_a_level_that_the_stored_replicates_cannot_support_is_not_estimable():
+    estimate = replicated()
+    assert judge_one(estimate, at_least=0.7)[0].verdict == "PASS"
+    sharp = judge_one(estimate, at_least=0.7, policy_more={"alpha": 0.01})[0]
+    assert sharp.verdict == "NOT-ESTIMABLE"
+    assert (
+        "PASS is judged at 0.01 here, and its stored replicates support no level below 0.025" in sharp.reason
+    )
+    assert judge_one(replicated(draws=20_000), at_least=0.7, policy_more={"alpha": 0.01})[0].verdict == "PASS"
+    assert judge_one(estimate, at_least=0.9)[0].verdict == "FAIL"
+    three = policy(*(rule(name, at_least=limit) for name, limit in (("a", 0.9), ("b", 0.2), ("c", 0.3))))
+    decisions = gate.judge([result(measured(estimate=estimate))], three, on=DAY)[0]
+    assert [d.verdict for d in decisions] == ["NOT-ESTIMABLE", "PASS", "PASS"]
+    assert "FAIL is judged at 0.017 here" in decisions[0].reason
+    more = gate.judge([result(measured(estimate=replicated(draws=20_000)))], three, on=DAY)[0]
+    assert [d.verdict for d in more] == ["FAIL", "PASS", "PASS"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        replicated,
+        lambda: stats.f1([1] * 60 + [0] * 20, [1] * 70 + [0] * 10),
+        lambda: stats.root_mean([0.1 * i for i in range(50)]),
+        lambda: stats.calibration_error([0.5] * 400, [i % 2 for i in range(400)], cluster=[i // 4 for i in range(400)]),
+        lambda: stats.macro_auc([[i % 7, i % 5] for i in range(80)], [[i % 2, i % 3 > 0] for i in range(80)]),
+    ],
+    ids=["replicates", "f1", "root", "clustered calibration", "mean of AUCs"],
+)  # fmt: skip
+@pytest.mark.parametrize("alpha", [0.05, 0.003, 1e-6])
+def test_a_stored_estimate_is_judged_at_any_level_as_a_fresh_one(make, alpha):
+    fresh = make() if make is not replicated else make(draws=20_000)
+    stored = Measurement.model_validate_json(measured(estimate=fresh).model_dump_json())
+    for limit in ({"at_least": 0.3}, {"at_most": 0.3}):
+        rules = policy(rule(**limit), rule("s", at_least=0.0), alpha=alpha)
+        again = gate.judge([result(stored)], rules, on=DAY)
+        assert again == gate.judge([result(measured(estimate=fresh))], rules, on=DAY)
+        if make is replicated and alpha < 0.0025:
+            assert {d.verdict for d in again[0]} == {"NOT-ESTIMABLE"}
+
+
 # ---------------------------------------------------------------- what cannot be judged
 
 

@@ -24,7 +24,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.evidence": (set(), {"pydantic"}),
     "audit.attacks": (set(), {"jax", "numpy"}),
     "audit.attribution": (set(), {"jax", "numpy", "shap"}),
-    "audit.metrics": (set(), {"jax", "numpy", "fairlearn", "sklearn"}),
+    "audit.metrics": (set(), {"jax", "numpy", "scipy", "fairlearn", "sklearn"}),
     "audit.stats": ({"audit.evidence"}, {"numpy", "scipy"}),
     "audit.devices": (set(), {"jax", "numpy"}),
     "audit.subject": ({"audit.devices"}, {"jax", "numpy"}),

@@ -1,5 +1,6 @@
 """The whole way in one process: records, reuse, crashes, interruption, bad models, hostile names."""
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
@@ -207,6 +208,25 @@ def test_a_stored_record_is_judged_again_as_a_fresh_run_would_be(tmp_path, model
     on = fresh.volatile.judged.date()
     again = gate.judge(stored.results, load_policy("four_fifths", tmp_path), on=on)
     assert again == (fresh.decisions, fresh.verdict, fresh.exit_code)
+
+
+def test_bootstrapped_and_clustered_numbers_are_judged_again_at_any_level(tmp_path, model, data):
+    people = np.arange(len(data.test)) // 2
+    test = dataclasses.replace(data.test, cluster=np.array([f"p{i}" for i in people]))
+    clustered = dataclasses.replace(data, splits={**data.splits, "test": test})
+    first = run(tmp_path / "a", model, clustered)
+    stored = store.open_run(tmp_path / "a" / first.volatile.run_id)
+    rules = [{"id": name, "measure": measure, side: limit, "because": "a test"} for name, measure, side, limit in (
+        ("M", "accuracy.overall.macro_f1", "at_least", 0.6), ("F", "accuracy.overall.f1", "at_least", 0.6),
+        ("C", "calibration.reliability.calibration_error", "at_most", 0.3))]  # fmt: skip
+    for alpha in (0.01, 0.001):
+        policy = {"name": "p", "alpha": alpha, "rules": rules}
+        fresh = run(tmp_path / f"{alpha}", model, clustered, {**CONFIG, "policy": policy})
+        again = gate.judge(stored.results, fresh.policy, on=fresh.volatile.judged.date())
+        assert again == (fresh.decisions, fresh.verdict, fresh.exit_code)
+        by_rule = {d.rule.id: d for d in fresh.decisions}
+        assert "clusters" in by_rule["C"].estimate.method and by_rule["C"].verdict != "NOT-ESTIMABLE"
+        assert (by_rule["M"].verdict == "NOT-ESTIMABLE") == (alpha < 0.0025)
 
 
 @pytest.mark.parametrize(("rows", "code"), [(5000, 1), (20, 3)])

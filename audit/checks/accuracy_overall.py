@@ -30,12 +30,21 @@ MEASURES = (
     Measure("recall", "higher", "Share of a class's rows that are predicted to be of it.", EXACT),
     Measure("precision", "higher", "Share of the rows predicted to be of a class that are of it.", EXACT),
     Measure(
+        "f1", "higher", "Twice a class's hits over its rows and its predictions.", "exact, of the overlap"
+    ),
+    Measure("macro_f1", "higher", "Mean over the classes of F1.", "studentised bootstrap"),
+    Measure(
         "auc",
         "higher",
         "Chance that a row of the class gets a higher probability of it than a row of another class does.",
         "exact binomial at DeLong's effective number of pairs",
     ),
-    Measure("macro_auc", "higher", "Mean over the classes of one-vs-rest AUC.", NONE),
+    Measure(
+        "macro_auc",
+        "higher",
+        "Mean over the classes of one-vs-rest AUC.",
+        "exact binomial at DeLong's effective number of pairs",
+    ),
     Measure("log_loss", "lower", "Mean of minus the log of the true class's probability, in nats.", SKEWED),
     Measure("mean_absolute_error", "lower", "Mean distance of prediction and target.", SKEWED),
     Measure(
@@ -45,7 +54,7 @@ MEASURES = (
         SKEWED,
     ),
     Measure("mean_squared_error", "lower", "Mean squared distance of prediction and target.", SKEWED),
-    Measure("root_mean_squared_error", "lower", "Root of the mean squared error: judge that one.", NONE),
+    Measure("root_mean_squared_error", "lower", "Root of the mean squared error.", f"root of the {SKEWED}"),
     Measure(
         "r2",
         "higher",
@@ -59,7 +68,7 @@ class AccuracyOptions(Options):
     """What accuracy.overall measures."""
 
     classes: tuple[str, ...] = Field(
-        default=(), description="classes whose recall, precision and AUC are measured; empty: every one"
+        default=(), description="classes whose recall, precision, F1 and AUC are measured; empty: every one"
     )
 
 
@@ -71,7 +80,7 @@ class AccuracyOptions(Options):
     measures=MEASURES,
 )
 def accuracy_overall(subject: Subject, options: AccuracyOptions, ctx: Context) -> Findings:
-    """Return accuracy, its baseline, each class's recall, precision and AUC; for numbers, their errors.
+    """Return accuracy, its baseline, each class's recall, precision, F1 and AUC; for numbers, their errors.
 
     Every rate has its own denominator; a class without rows has no recall, not a recall of 0. In binary
     tasks the AUC is that of class 1, in multiclass tasks each class is held against the rest.
@@ -83,10 +92,15 @@ def accuracy_overall(subject: Subject, options: AccuracyOptions, ctx: Context) -
     matrix = confusion_matrix(test.y, predicted, len(subject.data.classes))
     recall = {c: _rate(predicted == c, test.y == c, test) for c in range(len(matrix))}
     precision = {c: _rate(test.y == c, predicted == c, test) for c in range(len(matrix))}
+    f1 = {c: stats.f1(predicted == c, test.y == c, cluster=test.cluster) for c in range(len(matrix))}
     scored = _scored(subject, wanted) if "probabilities" in subject.has else []
     per_class = [
         _of_class(subject, name, label, c, estimates[c])
-        for name, label, estimates in (("recall", "Recall", recall), ("precision", "Precision", precision))
+        for name, label, estimates in (
+            ("recall", "Recall", recall),
+            ("precision", "Precision", precision),
+            ("f1", "F1", f1),
+        )
         for c in wanted
     ]
     return Findings(
@@ -126,6 +140,7 @@ def _overall(subject: Subject, predicted: np.ndarray, recall: dict[int, Estimate
             "majority_share", "Accuracy of always guessing the commonest class", baseline, "neither"
         ),
         _measurement("balanced_accuracy", "Balanced accuracy", _balanced(subject, predicted, recall)),
+        _measurement("macro_f1", "Mean F1 over the classes", _macro_f1(subject, predicted)),
     ]
 
 
@@ -153,6 +168,15 @@ def _balanced(subject: Subject, predicted: np.ndarray, recall: dict[int, Estimat
     return stats.groups(classes, k, n, sizes, of="mean")
 
 
+def _macro_f1(subject: Subject, predicted: np.ndarray) -> Estimate:
+    """Return the plain mean of the classes' F1; a class that no row is of or predicted to be leaves none."""
+    test, classes = subject.data.test, subject.data.classes
+    absent = [name for c, name in enumerate(classes) if not ((predicted == c) | (test.y == c)).any()]
+    if absent:
+        return stats.not_estimable(f"no row is of class {absent[0]} or predicted to be", n=len(test))
+    return stats.macro_f1(predicted, test.y, len(classes), cluster=test.cluster)
+
+
 def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
     """Return what the probabilities give: AUC of class 1, or of every class, and the log loss."""
     test, probabilities = subject.data.test, subject.probabilities()
@@ -170,18 +194,22 @@ def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
         return [_measurement("auc", f"AUC of {subject.data.classes[1]}", aucs[1]), *found]
     return [
         *found,
-        _measurement("macro_auc", "Mean one-vs-rest AUC", _macro(aucs, len(test))),
+        _measurement(
+            "macro_auc",
+            "Mean one-vs-rest AUC",
+            _macro_auc(probabilities, test, subject.data.classes),
+        ),
         *(_of_class(subject, "auc", "One-vs-rest AUC", c, aucs[c]) for c in wanted),
     ]
 
 
-def _macro(aucs: dict[int, Estimate], n: int) -> Estimate:
-    """Return the plain mean of the classes' AUCs, never judged; without a value when one has none."""
-    values = [estimate.value for estimate in aucs.values()]
-    missing = [estimate.reason for estimate in aucs.values() if estimate.value is None]
-    if missing:
-        return stats.not_estimable(f"a class has no AUC: {missing[0]}", n=n)
-    return stats.descriptive(float(np.mean([v for v in values if v is not None])), n, "mean over classes")
+def _macro_auc(probabilities: np.ndarray, test: Split, classes: tuple[str, ...]) -> Estimate:
+    """Return the plain mean of the classes' AUCs; a class that no row, or every row, is of leaves none."""
+    is_class = np.eye(len(classes), dtype=bool)[test.y]
+    lost = [name for name, one in zip(classes, is_class.T, strict=True) if one.all() or not one.any()]
+    if lost:
+        return stats.not_estimable(f"class {lost[0]} has no AUC: no row is of it, or every row", n=len(test))
+    return stats.macro_auc(probabilities, is_class, cluster=test.cluster)
 
 
 def _of_class(subject: Subject, name: str, label: str, c: int, estimate: Estimate) -> Measurement:
@@ -216,7 +244,7 @@ def _regression(subject: Subject) -> Findings:
     guess = float(np.median(y if train is None or not len(train) else train.y))
     absolute = stats.mean(np.abs(error), cluster=test.cluster, low=0.0)
     baseline = stats.mean(np.abs(y - guess), cluster=test.cluster, low=0.0, note=f"always guessing {guess:g}")
-    root = stats.descriptive(float(np.sqrt(np.mean(error**2))), n, "root of the mean squared error")
+    root = stats.root_mean(error**2, cluster=test.cluster)
     r2 = (
         stats.descriptive(1 - float((error**2).sum()) / spread, n, "1 - squared error / spread of the target")
         if spread > 0

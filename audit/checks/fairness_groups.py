@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -13,16 +13,15 @@ from pydantic import Field
 
 from audit import stats
 from audit.errors import ConfigError
-from audit.evidence import Column, Estimate, Findings, Measurement, Rate, Table
+from audit.evidence import Column, Estimate, Findings, Measurement, Table
+from audit.metrics.categories import JOIN, MISSING
 from audit.metrics.cells import Cells, count_cells, group_counts
-from audit.metrics.clusters import inflation, rate_covariance
+from audit.metrics.clusters import pair_inflation
 from audit.metrics.fairlearn_rates import fairlearn_rates
-from audit.metrics.group_rates import GAPS, RATES, Gap, RateName, outcome
+from audit.metrics.group_rates import GAPS, KIND_NAMES, KINDS, RATES, Gap, RateName, kind, outcome
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Subject
 
-MISSING = "(missing)"
-JOIN = " x "
 TRUE, PREDICTED = "true class", "predicted class"
 ODDS = "equalized_odds_difference"
 ODDS_METHOD = "larger of two differences"
@@ -65,7 +64,8 @@ class FairnessOptions(Options):
     stored_cells: int = Field(
         default=2000,
         ge=0,
-        description="joint cell counts to store at most, for a second judgement; none is stored above it",
+        description="joint cell counts to store at most, for a second judgement; none is stored above it, "
+        "and with 0 no counts by outcome and decision either",
     )
 
 
@@ -118,6 +118,8 @@ def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) ->
     measurements: list[Measurement] = []
     rows: list[tuple[str | int | float | None, ...]] = []
     notes: list[str] = []
+    kinds: dict[str, dict[str, np.ndarray]] = {}
+    families: dict[str, tuple[stats.Family, np.ndarray]] = {}
     for done, axes in enumerate(crossings, start=1):
         partition = _partition(cells, axes, levels)
         found: dict[RateName, Found] = {
@@ -127,11 +129,21 @@ def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) ->
         measurements += [*_rates(partition, found), *_gaps(partition, found, options.minimum_rows)]
         rows += _table_rows(partition, found)
         notes += _left_out(partition, levels, options.minimum_rows)
+        if len(axes) == 1:
+            kinds[partition.attribute] = _kinds(subject, cells, partition)
+            families |= _at_once(subject, partition, found, kinds[partition.attribute], options.minimum_rows)
         ctx.tick(done, len(crossings))
     stored = len(cells.count) <= options.stored_cells
+    tables = [_groups_table(rows)]
+    if families:
+        tables.append(stats.gaps_table(families))
+    if options.stored_cells:
+        tables.append(stats.counts_table(kinds, KIND_NAMES))
+    if stored:
+        tables.append(_joint_table(subject, cells, names, levels))
     return Findings(
         measurements=tuple(measurements),
-        tables=(_groups_table(rows), *([_joint_table(subject, cells, names, levels)] if stored else [])),
+        tables=tuple(tables),
         not_measured=(*notes, *_not_measured(subject, names, None if stored else len(cells.count))),
     )
 
@@ -209,9 +221,46 @@ def _find(subject: Subject, cells: Cells, partition: Partition, name: RateName) 
     hit, group = hits[cells.cell[rows]], partition.group[cells.cell[rows]]
     owner = pd.factorize(np.asarray(cluster)[rows])[0]
     rates = [stats.rate(hit[group == g], cluster=owner[group == g]) for g in range(groups)]
-    met, dense = np.unique(group, return_inverse=True)
-    factor = inflation(rate_covariance(hit, dense, owner), "pairs") if len(met) > 1 else 1.0
-    return Found(k, n, tuple(rates), factor)
+    return Found(k, n, tuple(rates), pair_inflation(hit, group, owner))
+
+
+def _kinds(subject: Subject, cells: Cells, partition: Partition) -> dict[str, np.ndarray]:
+    """Return each group's rows of every kind that a rate tells apart."""
+    seen = outcome(cells.column(TRUE), cells.column(PREDICTED), _favourable(subject))
+    place = partition.group * len(KIND_NAMES) + kind(seen)
+    counts = group_counts(place, cells.count, len(partition.groups) * len(KIND_NAMES))
+    return dict(zip(partition.groups, counts.reshape(len(partition.groups), -1), strict=True))
+
+
+def family_of(kinds: dict[str, np.ndarray], metrics: Sequence[RateName]) -> stats.Family:
+    """Return the family of rates from {group: rows of KINDS}: those just counted, or a stored table's."""
+    asked = [RATES[name] for name in metrics]
+    hits, among = [rate.hits(KINDS) for rate in asked], [rate.among(KINDS) for rate in asked]
+    return stats.family(tuple(kinds), tuple(metrics), np.stack(list(kinds.values())), hits, among)
+
+
+def _at_once(
+    subject: Subject,
+    partition: Partition,
+    found: dict[RateName, Found],
+    kinds: dict[str, np.ndarray],
+    minimum: int,
+) -> dict[str, tuple[stats.Family, np.ndarray]]:
+    """Return the family of the attribute's rates and their denominators, if two groups are compared.
+
+    Rows of clusters are no multinomial: there the effective numbers are bounded without replicates.
+    """
+    kept = np.flatnonzero(partition.rows >= minimum)
+    if len(kept) < 2:
+        return {}
+    names = tuple(partition.groups[g] for g in kept)
+    if subject.data.test.cluster is None:
+        family = family_of({name: kinds[name] for name in names}, tuple(found))
+        return {partition.attribute: (family, family.n)}
+    sizes = [[stats.counts_of(ours.rates[g], ours.inflation) for g in kept] for ours in found.values()]
+    k, n = np.moveaxis(np.array(sizes), 2, 0)
+    family = stats.Family(names, tuple(found), k, n, np.zeros(0))
+    return {partition.attribute: (family, np.array([ours.n[kept] for ours in found.values()]))}
 
 
 def _agree_with_fairlearn(
@@ -269,7 +318,7 @@ def _gap(partition: Partition, found: Found, gap: Gap, minimum: int) -> Estimate
         reason = f"a comparison needs two groups; {partition.attribute} has {len(kept)}"
         return stats.not_estimable(reason, n=int(partition.rows[kept].sum()))
     factor = 1.0 if gap.of == "minimum" else found.inflation
-    sizes = [_effective(found.rates[g], factor) for g in kept]
+    sizes = [stats.counts_of(found.rates[g], factor) for g in kept]
     summary = stats.groups(
         tuple(partition.groups[g] for g in kept),
         tuple(k for k, _ in sizes),
@@ -278,13 +327,6 @@ def _gap(partition: Partition, found: Found, gap: Gap, minimum: int) -> Estimate
         of=gap.of,
     )
     return summary.model_copy(update={"n": int(found.n[kept].sum())})  # the rows asked, not the groups' sizes
-
-
-def _effective(rate: Estimate, factor: float) -> tuple[float, float]:
-    """Return a rate's effective (k, n), lessened by what clusters with rows in several groups add."""
-    if not isinstance(rate.statistic, Rate):
-        return 0.0, 0.0
-    return rate.statistic.k / factor, rate.statistic.n / factor
 
 
 def _odds(true: Estimate, false: Estimate) -> Estimate:
@@ -322,19 +364,9 @@ def _groups_table(rows: list[tuple[str | int | float | None, ...]]) -> Table:
 def _joint_table(subject: Subject, cells: Cells, names: tuple[str, ...], levels: Levels) -> Table:
     """Return the joint cell counts, from which every rate here can be judged anew."""
     texts = [*(levels[name] for name in names), subject.data.classes, subject.data.classes]
-    rows = tuple(
-        (*(text[c] for text, c in zip(texts, code, strict=True)), int(count))
-        for code, count in zip(cells.codes.tolist(), cells.count, strict=True)
-    )
-    columns = (
-        *(Column(name=name, label=name, kind="text") for name in names),
-        Column(name="true", label="True class", kind="text"),
-        Column(name="predicted", label="Predicted class", kind="text"),
-        Column(name="n", label="Rows", kind="count"),
-    )
-    small = int((cells.count < 5).sum())
-    note = f"Counts, never rows; {small} of {len(rows)} cells hold fewer than 5 rows, so mind who reads them."
-    return Table(name="joint_cells", title="Rows per joint cell", columns=columns, rows=rows, note=note)
+    codes = zip(cells.codes.tolist(), cells.count.tolist(), strict=True)
+    rows = [(*(t[c] for t, c in zip(texts, code, strict=True)), count) for code, count in codes]
+    return stats.crossed_table(names, rows)
 
 
 def _left_out(partition: Partition, levels: Levels, minimum: int) -> Iterator[str]:

@@ -41,3 +41,12 @@ def inflation(covariance: np.ndarray, of: Literal["pairs", "mean"]) -> float:
     both = variance[:, None] + variance[None, :]
     ratio = np.divide(both - 2 * covariance, both, out=np.ones_like(both), where=both > 0)
     return max(1.0, float(ratio.max()))
+
+
+def pair_inflation(hits: np.ndarray, group: np.ndarray, cluster: np.ndarray) -> float:
+    """Return that factor for pairs of groups, from hits[n], group[n] codes and any cluster[n]; 1 for one group."""
+    met, dense = np.unique(group, return_inverse=True)
+    if len(met) < 2:
+        return 1.0
+    owner = np.unique(np.asarray(cluster), return_inverse=True)[1]
+    return inflation(rate_covariance(hits, dense, owner), "pairs")

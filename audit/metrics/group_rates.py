@@ -33,6 +33,25 @@ def outcome(true: np.ndarray, predicted: np.ndarray, favourable: int) -> Outcome
     return Outcome(true == favourable, predicted == favourable, true == predicted)
 
 
+KIND_NAMES = (
+    ("favourable", "favourable"),
+    ("favourable", "other"),
+    ("other", "favourable"),
+    ("other", "the same other"),
+    ("other", "another other"),
+)
+KINDS = Outcome(  # every kind of row that a rate below tells apart, by its true and its predicted class
+    wanted=np.array([True, True, False, False, False]),
+    selected=np.array([True, False, True, False, False]),
+    correct=np.array([True, False, False, True, False]),
+)
+
+
+def kind(o: Outcome) -> np.ndarray:
+    """Return each row's or cell's place in KINDS."""
+    return np.select([o.wanted & o.selected, o.wanted, o.selected, o.correct], [0, 1, 2, 3], 4)
+
+
 @dataclass(frozen=True)
 class GroupRate:
     """A rate sum(hits & among) / sum(among), with its label, what is better and one sentence."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
@@ -25,37 +27,64 @@ def auc(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = Non
     s, positive = np.asarray(scores, float), np.asarray(labels).astype(bool)
     if s.ndim != 1 or s.shape != positive.shape:
         raise ValueError(f"scores of shape {s.shape}, labels of shape {positive.shape}; expected [n] both")
-    broken = np.count_nonzero(~np.isfinite(s))
+    return macro_auc(s[:, None], positive[:, None], cluster=cluster)
+
+
+def macro_auc(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None) -> Estimate:
+    """Return the plain mean over k columns of the AUC of scores[n, k] for labels[n, k], as `auc` bounds one.
+
+    The variance is that of the rows' (clusters') mean influence over the columns, so it knows that the same
+    rows are in all of them; the fewest pairs are those of the smallest class.
+    """
+    s, positive = np.asarray(scores, float), np.asarray(labels).astype(bool)
+    broken = np.count_nonzero(~np.isfinite(s).all(axis=1))
     if broken:
         return not_estimable(f"{broken} of {len(s)} scores are not finite", len(s), METHOD)
-    s, positive, group = _ordered(s, positive, cluster)
-    units = min(len(np.unique(group[positive])), len(np.unique(group[~positive])))
+    group = _groups(len(s), cluster)
+    units = min(min(len(np.unique(group[one])), len(np.unique(group[~one]))) for one in positive.T)
     if units < 2:
         what = "rows" if cluster is None else "clusters"
         return not_estimable(f"a class lies in {units} {what}, where two are the fewest", len(s), METHOD)
-    share = _placements(s, positive)
-    value = float(np.mean(share[positive]))
-    method = METHOD if cluster is None else f"{METHOD}, between {len(np.unique(group))} clusters (Obuchowski)"
-    pairs = _pairs(value, share, positive, group, units)
+    found = [auc_influence(*pair, cluster=cluster) for pair in zip(s.T, positive.T, strict=True)]
+    value = math.fsum(area for area, _ in found) / len(found)
+    total = np.sum([influence for _, influence in found], axis=0) / len(found)
+    unseen = [_unseen(area, one) for (area, _), one in zip(found, positive.T, strict=True)]
+    variance = math.fsum((total**2).tolist()) + (math.fsum(map(math.sqrt, unseen)) / len(found)) ** 2
+    few = float(student.isf(0.025, len(s)) / student.isf(0.025, units - 1)) ** 2
+    pairs = max(float(units), value * (1 - value) / variance * few)
+    method = METHOD if cluster is None else f"{METHOD}, between {len(total):,} clusters (Obuchowski)"
     return bounded(Rate(k=min(value, 1.0) * pairs, n=pairs), len(s), method)
 
 
 def auc_variance(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None) -> float:
     """Return the variance of the area under the ROC curve (DeLong et al. 1988; clusters: Obuchowski 1997)."""
-    s, positive, group = _ordered(np.asarray(scores, float), np.asarray(labels).astype(bool), cluster)
-    return _variance(_placements(s, positive), positive, group)
+    _, influence = auc_influence(scores, labels, cluster=cluster)
+    return math.fsum((influence**2).tolist())
 
 
-def _ordered(
-    s: np.ndarray, positive: np.ndarray, cluster: ArrayLike | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scores, labels and group numbers in an order that the rows' order cannot change."""
-    if cluster is None:
-        order = np.lexsort((positive, s))
-        return s[order], positive[order], np.arange(len(s))
-    _, group = np.unique(np.asarray(cluster), return_inverse=True)
-    order = np.lexsort((positive, s, group))
-    return s[order], positive[order], group[order]
+def auc_influence(
+    scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None
+) -> tuple[float, np.ndarray]:
+    """Return the area and influence[u] of every row, or sorted cluster: their squares sum to its variance.
+
+    The summed products of two curves' influences on the same rows are their covariance (DeLong et al. 1988,
+    the fast form of Sun and Xu 2014; clusters: Obuchowski 1997).
+    """
+    s, positive = np.asarray(scores, float), np.asarray(labels).astype(bool)
+    group, share = _groups(len(s), cluster), _placements(s, positive)
+    total = np.zeros(int(group.max()) + 1)
+    for rows in (positive, ~positive):
+        units = len(np.unique(group[rows]))
+        centre = math.fsum(share[rows].tolist()) / len(share[rows])
+        apart = (share[rows] - centre) / len(share[rows]) * np.sqrt(units / (units - 1))
+        order = np.lexsort((apart, group[rows]))
+        total += np.bincount(group[rows][order], weights=apart[order], minlength=len(total))
+    return math.fsum(share[positive].tolist()) / np.count_nonzero(positive), total
+
+
+def _groups(n: int, cluster: ArrayLike | None) -> np.ndarray:
+    """Return the number of each row's cluster, or of the row itself."""
+    return np.arange(n) if cluster is None else np.unique(np.asarray(cluster), return_inverse=True)[1]
 
 
 def _placements(s: np.ndarray, positive: np.ndarray) -> np.ndarray:
@@ -66,23 +95,10 @@ def _placements(s: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return share
 
 
-def _variance(share: np.ndarray, positive: np.ndarray, group: np.ndarray) -> float:
-    """Return the variance of the mean placement from the spread of the groups' totals."""
-    total = np.zeros(int(group.max()) + 1)
-    for rows in (positive, ~positive):
-        units = len(np.unique(group[rows]))
-        apart = (share[rows] - share[rows].mean()) / len(share[rows]) * np.sqrt(units / (units - 1))
-        total += np.bincount(group[rows], weights=apart, minlength=len(total))
-    return float(np.sum(total**2))
+def _unseen(value: float, positive: np.ndarray) -> float:
+    """Return the variance that a fifth of a row at each end of the scale adds to each class.
 
-
-def _pairs(value: float, share: np.ndarray, positive: np.ndarray, group: np.ndarray, units: int) -> float:
-    """Return the number of independent pairs that the rows are worth.
-
-    A fifth of a row at each end of the scale joins each class, for the rare misplaced rows that a sample
-    near separation has missed; the ratio of t quantiles corrects for few units, as in `effective_counts`.
+    It stands for the rare misplaced rows that a sample near separation has missed.
     """
     m, n = np.count_nonzero(positive), np.count_nonzero(~positive)
-    unseen = UNSEEN * (value**2 + (1 - value) ** 2) * (1 / m**2 + 1 / n**2)
-    few = float(student.isf(0.025, len(share)) / student.isf(0.025, units - 1)) ** 2
-    return max(float(units), value * (1 - value) / (_variance(share, positive, group) + unseen) * few)
+    return UNSEEN * (value**2 + (1 - value) ** 2) * (1 / m**2 + 1 / n**2)

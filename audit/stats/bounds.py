@@ -2,23 +2,35 @@
 
 Every bound holds for the quantity itself with probability at least 1 - alpha. Where the quantity is a
 largest or smallest over groups, one side needs only each comparison to hold (intersection-union: one
-comparison is the extreme one), the other needs all to hold at once (Tukey-Kramer, Sidak).
+comparison is the extreme one), the other needs all to hold at once (Sidak; for pairs of groups the truth
+within the limit at which any of them errs most often: `multiplicity.all_pairs_error`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 from scipy.special import expit
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from audit.evidence import GroupRates, Moments, Normal, Rate, RatePair, Statistic
+from audit.evidence import (
+    GroupRates,
+    Mapped,
+    Moments,
+    Normal,
+    Rate,
+    RateOverHighest,
+    RatePair,
+    Replicates,
+    Statistic,
+)
 from audit.stats import limits, multiplicity
-from audit.stats.roots import root
+from audit.stats.multiplicity import FAR
+from audit.stats.roots import leaves_zero, root
 
 Side = Literal["low", "high"]
 _LINKS: dict[str, Callable[[float], float]] = {
@@ -26,6 +38,10 @@ _LINKS: dict[str, Callable[[float], float]] = {
     "log": math.exp,
     "logit": lambda v: float(expit(v)),
     "square": lambda v: math.sqrt(max(v, 0.0)),
+}
+_MAPS: dict[str, Callable[[float], float]] = {
+    "root": lambda x: math.sqrt(max(x, 0.0)),
+    "f1": lambda x: 2 * x / (1 + x),
 }
 SHARPEST = 1e-15
 
@@ -45,6 +61,13 @@ def point(statistic: Statistic) -> float:
             return k1 / n1 / (k2 / n2)
         case GroupRates():
             return _summary(statistic)
+        case RateOverHighest(group=group, groups=groups, k=k, n=n):
+            _groups(groups, k, n)
+            highest = max(a / b for a, b in zip(k, n, strict=True))
+            if highest == 0:
+                raise ValueError("a ratio over a highest rate of zero")
+            own = groups.index(group)
+            return k[own] / n[own] / highest
         case Moments(n=n, mean=mean, variance=variance, low=low, high=high):
             if (
                 n < 2
@@ -58,8 +81,26 @@ def point(statistic: Statistic) -> float:
             if se < 0:
                 raise ValueError("a negative standard error")
             return _LINKS[link](value)
+        case Mapped(by=by, of=of):
+            return mapped(by, point(of))
+        case Replicates(value=value, se=se, levels=levels, low=low, high=high):
+            if not (se > 0 and len(levels) == len(low) == len(high) > 0):
+                raise ValueError("replicates without a standard error, or of unequal numbers")
+            return value
         case _:
             raise ValueError(f"statistic={statistic!r} is none that can be bounded")
+
+
+def mapped(by: str, x: float) -> float:
+    """Return the function of x that a Mapped statistic shows."""
+    return _MAPS[by](x)
+
+
+def unmapped(by: str, y: float) -> float:
+    """Return the x that a Mapped statistic shows as y (a negative one for a root's y < 0)."""
+    if by == "root":
+        return y * abs(y)
+    return y / (2 - y) if y < 2 else math.inf
 
 
 def low_bound(statistic: Statistic, alpha: float) -> float:
@@ -90,17 +131,25 @@ def crossing(statistic: Statistic, limit: float, side: Side) -> float:
         bound = _bound(statistic, side, math.exp(log_alpha))
         return max(-1e9, min(1e9, bound - limit if side == "low" else limit - bound))
 
-    least, most = math.log(SHARPEST), math.log(0.5)
+    least, most = math.log(sharpest(statistic)), math.log(0.5)
     if beyond(most) <= 0:
         return 1.0
     if beyond(least) > 0:
-        return _to_family(statistic, side, SHARPEST)
-    each = math.exp(root(beyond, least, most))
-    return _to_family(statistic, side, min(each * (1 + 1e-9), 0.5))
+        return _to_family(statistic, side, sharpest(statistic), limit)
+    at_end = beyond(least) == 0  # a limit at the end of the range, where a bound that shows nothing stays
+    each = math.exp((leaves_zero if at_end else root)(beyond, least, most))
+    return _to_family(statistic, side, min(each * (1 + 1e-9), 0.5), limit)
+
+
+def sharpest(statistic: Statistic) -> float:
+    """Return the smallest alpha at which the statistic has a bound: what its stored replicates support."""
+    return statistic.levels[-1] if isinstance(statistic, Replicates) else SHARPEST
 
 
 def simultaneous(statistic: Statistic, side: Side) -> bool:
     """Return whether this side's bound needs all groups, or all pairs, to hold at once."""
+    if isinstance(statistic, RateOverHighest):
+        return side == "high"
     if not isinstance(statistic, GroupRates):
         return False
     return {"difference": "low", "maximum": "low", "ratio": "high", "minimum": "high"}.get(
@@ -112,20 +161,80 @@ def each_level(statistic: Statistic, side: Side, alpha: float) -> float:
     """Return the level at which each comparison is bounded so that the whole bound holds at 1 - alpha."""
     if not 0 < alpha <= 0.5:
         raise ValueError(f"alpha={alpha}, expected in (0, 0.5]")
-    if not isinstance(statistic, GroupRates) or not simultaneous(statistic, side):
-        return alpha
-    pairs = statistic.of in ("difference", "ratio")
-    convert = multiplicity.all_pairs_alpha if pairs else multiplicity.each_alpha
-    return convert(alpha, len(statistic.groups))
+    if not (_all_pairs(statistic) and simultaneous(statistic, side)):
+        return level_at(statistic, side, alpha, 0.0)
+
+    def apart(level: float) -> float:
+        return _apart(statistic, _bound(statistic, side, level))
+
+    def excess(log_level: float) -> float:
+        level = math.exp(log_level)
+        return math.log(multiplicity.all_pairs_error(level, len(statistic.groups), apart(level)) / alpha)
+
+    least, most = (multiplicity.all_pairs_alpha(alpha, len(statistic.groups), a) for a in (0.0, FAR))
+    if apart(least) == 0:
+        return least
+    if apart(most) >= FAR:
+        return most
+    return math.exp(root(excess, math.log(least) - 1e-6, math.log(most) + 1e-6))
 
 
-def _to_family(statistic: Statistic, side: Side, alpha: float) -> float:
-    """Return the level of the whole bound when each comparison has level alpha."""
-    if not isinstance(statistic, GroupRates) or not simultaneous(statistic, side):
+def level_at(statistic: Statistic, side: Side, alpha: float, limit: float) -> float:
+    """Return the level of each comparison at which any shows the limit broken with probability alpha at most."""
+    if not simultaneous(statistic, side):
         return alpha
-    pairs = statistic.of in ("difference", "ratio")
-    convert = multiplicity.all_pairs_error if pairs else multiplicity.each_error
-    return convert(alpha, len(statistic.groups))
+    if _all_pairs(statistic):
+        return multiplicity.all_pairs_alpha(alpha, len(statistic.groups), _apart(statistic, limit))
+    return multiplicity.each_alpha(alpha, _count(statistic))
+
+
+def beyond(statistic: Statistic, limit: float, side: Side, alpha: float) -> bool:
+    """Return whether this side's bound at 1 - alpha lies strictly beyond the limit, without finding the bound."""
+
+    def shown(level: float) -> bool:
+        bound = _bound(statistic, side, level)
+        return bound > limit if side == "low" else bound < limit
+
+    if _all_pairs(statistic) and simultaneous(statistic, side):  # two levels that are known decide most cases
+        groups = len(statistic.groups)
+        if not shown(multiplicity.all_pairs_alpha(alpha, groups, FAR)):
+            return False
+        if shown(multiplicity.all_pairs_alpha(alpha, groups)):
+            return True
+    return shown(level_at(statistic, side, alpha, limit))
+
+
+def _to_family(statistic: Statistic, side: Side, alpha: float, bound: float) -> float:
+    """Return the level of the whole bound when each comparison has level alpha and shows the bound."""
+    if not simultaneous(statistic, side):
+        return alpha
+    if _all_pairs(statistic):
+        return multiplicity.all_pairs_error(alpha, _count(statistic), _apart(statistic, bound))
+    return multiplicity.each_error(alpha, _count(statistic))
+
+
+def _all_pairs(statistic: Statistic) -> TypeGuard[GroupRates]:
+    """Return whether it is all ordered pairs of groups that must hold at once."""
+    return isinstance(statistic, GroupRates) and statistic.of in ("difference", "ratio")
+
+
+def _apart(s: GroupRates, gap: float) -> float:
+    """Return how many standard errors apart rates may lie that differ by the gap: the least it can be.
+
+    A rate's standard error is never more than 1 / (2 sqrt(n)), so for a difference nothing is estimated. A
+    ratio leaves 1 - ratio of the lowest rate's distance from zero, where a rate below a half errs by less.
+    """
+    if s.of == "difference":
+        return 2 * math.sqrt(min(s.n)) * max(gap, 0.0)
+    p = min(k / n for k, n in zip(s.k, s.n, strict=True))
+    return math.sqrt(min(s.n) * (p / (1 - p) if p < 0.5 else 4 * p * p)) * max(1 - gap, 0.0)
+
+
+def _count(statistic: Statistic) -> int:
+    """Return how many groups, or comparisons of one group with each other one, must hold at once."""
+    if isinstance(statistic, RateOverHighest):
+        return len(statistic.groups) - 1
+    return len(statistic.groups) if isinstance(statistic, GroupRates) else 1
 
 
 def _bound(statistic: Statistic, side: Side, alpha: float) -> float:
@@ -141,11 +250,19 @@ def _bound(statistic: Statistic, side: Side, alpha: float) -> float:
             return float(both[which][0, 1])
         case GroupRates():
             return _group_bound(statistic, which, alpha)
+        case RateOverHighest(group=group, groups=groups, k=k, n=n):
+            own = groups.index(group)  # over the highest is the smallest of the ratios to each group
+            to_each = limits.ratios(np.array(k), np.array(n), alpha)[which][own]
+            return float(min(np.delete(to_each, own).min(), 1.0))
         case Moments():
             return _mean_bound(statistic, which, alpha)
         case Normal(value=value, se=se, link=link, df=df):
             z = float(norm.isf(alpha) if df is None else student.isf(alpha, df))
             return _LINKS[link](value + (z if which else -z) * se)
+        case Mapped(by=by, of=of):
+            return mapped(by, _bound(of, side, alpha))
+        case Replicates():
+            return _replicated_bound(statistic, which, alpha)
 
 
 def _group_bound(s: GroupRates, which: int, alpha: float) -> float:
@@ -183,11 +300,25 @@ def _mean_bound(s: Moments, which: int, alpha: float) -> float:
     return bound if end is None else (max(bound, end) if which == 0 else min(bound, end))
 
 
+def _replicated_bound(s: Replicates, which: int, alpha: float) -> float:
+    """Return the bootstrap t bound; between two stored levels t is interpolated, beyond them there is none."""
+    if alpha < s.levels[-1] * (1 - 1e-9):
+        raise ValueError(f"{s.draws:,} replicates support no level below {s.levels[-1]:.2g}, not {alpha:.2g}")
+    end, sign = s.ends[which], 1 if which else -1
+    found = [math.inf if t is None else -sign * t for t in (s.low if which else s.high)]
+    above = [math.log(level) for level in s.levels]
+    after = min(max(int(np.searchsorted(-np.array(above), -math.log(alpha))), 1), len(above) - 1)
+    share = min(max((above[after - 1] - math.log(alpha)) / (above[after - 1] - above[after]), 0.0), 1.0)
+    before, t = found[after - 1], found[after]
+    if share < 1 and math.isfinite(t):
+        t = before + share * (t - before)
+    bound = s.value + sign * t * s.se
+    return bound if end is None else (min(bound, end) if which else max(bound, end))
+
+
 def _summary(s: GroupRates) -> float:
     """Return the largest minus the smallest rate, or the summary of that name."""
-    _counts(s.k, s.n)
-    if not len(s.groups) == len(s.k) == len(s.n) == len(s.sizes) >= 2:
-        raise ValueError("group rates need two groups or more, each with k, n and size")
+    _groups(s.groups, s.k, s.n, s.sizes)
     rates = sorted(k / n for k, n in zip(s.k, s.n, strict=True))
     if s.of == "ratio" and rates[-1] == 0:
         raise ValueError("a ratio of rates that are all zero")
@@ -199,6 +330,13 @@ def _summary(s: GroupRates) -> float:
         "mean": lambda: math.fsum(rates) / len(rates),
     }
     return values[s.of]()
+
+
+def _groups(names: tuple[str, ...], k: tuple[float, ...], n: tuple[float, ...], *sizes: tuple) -> None:
+    """Raise ValueError unless there are two groups or more, each with possible counts."""
+    if len({len(part) for part in (names, k, n, *sizes)}) > 1 or len(names) < 2:
+        raise ValueError("group rates need two groups or more, each with k, n and size")
+    _counts(k, n)
 
 
 def _counts(k: tuple[float, ...], n: tuple[float, ...]) -> None:

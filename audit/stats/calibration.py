@@ -6,13 +6,16 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from audit.evidence import Estimate
 from audit.stats.estimates import descriptive, normal, not_estimable
 
 METHOD = "root of the debiased squared gap over {bins} equal-mass bins, test inverted"
 ECE = "expected calibration error over {bins} equal-width bins; biased upwards, shown only"
-_Z = 1.6448536269514722
+FEWEST_CLUSTERS = 20  # worth of clusters of one size (Kish 1965)
+MOST_UNEQUAL = 3  # clusters for each that they are worth
 
 
 def calibration_error(
@@ -23,22 +26,34 @@ def calibration_error(
     T = sum w_k (gap_k^2 - v_k), v_k the sample variance of the gap in bin k (Kumar et al. 2019). The
     standard error counts half a right and half a wrong row more in every bin, and is the one at which the
     95 % upper bound solves T_u - T = z sqrt(a T_u + b), since the spread of T grows with T. Equal
-    confidences share a bin. The value is in probability units. Clusters leave no value, but a reason.
+    confidences share a bin. The value is in probability units. With cluster[n] the gaps' covariance is that
+    between whole clusters, across bins too, and t of their number stands for z.
     """
-    c, y = _pairs(confidence, correct)
-    method = METHOD.format(bins=bins)
-    if cluster is not None and len(np.unique(np.asarray(cluster))) < len(c):
-        return not_estimable("rows share clusters; the calibration error's bound needs independent rows")
+    c, y, order = _pairs(confidence, correct)
+    method, group = METHOD.format(bins=bins), None if cluster is None else np.asarray(cluster)[order]
+    if group is not None and len(np.unique(group)) == len(c):
+        group = None
     if len(c) < 4 * bins:
         return not_estimable(f"{len(c)} rows, where {bins} bins need {4 * bins}", len(c), method)
-    n, gap, plain, smooth = _bins(c, y, bins)
+    n, gap, plain, smooth, place = _bins(c, y, bins)
     if (n < 2).any():
         return not_estimable("a bin holds fewer than two rows", len(c), method)
-    weight = n / len(c)
+    weight, df = n / len(c), None
+    covariance = np.diag(smooth)
+    if group is not None:
+        sizes = np.unique(group, return_counts=True)[1]
+        worth = len(c) ** 2 / float(np.sum(sizes**2))
+        method = f"{method}, between {len(sizes):,} clusters"
+        if worth < max(FEWEST_CLUSTERS, len(sizes) / MOST_UNEQUAL):
+            needed = f"needs {FEWEST_CLUSTERS} and a third of their number"
+            few = f"{len(sizes)} clusters of unlike sizes, worth {worth:.0f} of one size, where the bound {needed}"
+            return not_estimable(few, len(c), method)
+        between, alike = _between(c - y, place, group, n, gap)
+        covariance = between + np.diag(np.maximum(plain - np.diag(between), 0) + (smooth - plain) * alike)
+        plain, df = np.diag(between), worth - 1
     value = float(np.sum(weight * (gap**2 - plain)))
-    return normal(
-        value, _inverted_error(value, weight, gap, plain, smooth), len(c), link="square", method=method
-    )
+    se = _inverted_error(value, weight, gap, plain, covariance, df)
+    return normal(value, se, len(c), link="square", df=df, method=method)
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 15) -> Estimate:
@@ -46,7 +61,7 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, bin
 
     A confidence on an edge belongs to the bin below, 0 to the first, 1 to the last.
     """
-    c, y = _pairs(confidence, correct)
+    c, y, _ = _pairs(confidence, correct)
     if len(c) == 0:
         return not_estimable("no rows", 0, ECE.format(bins=bins))
     place = np.clip(np.ceil(c * bins).astype(int) - 1, 0, bins - 1)
@@ -54,45 +69,72 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, bin
     return descriptive(float(np.abs(gaps).sum() / len(c)), len(c), ECE.format(bins=bins))
 
 
-def _pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as float arrays sorted by confidence, then correctness, so that row order never matters."""
+def _pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both as floats sorted by confidence, then correctness, so that row order never matters; and the order."""
     c, y = np.asarray(confidence, float), np.asarray(correct, float)
     if c.ndim != 1 or c.shape != y.shape or not ((c >= 0) & (c <= 1)).all() or not np.isin(y, (0, 1)).all():
         raise ValueError(
             f"confidence of shape {c.shape} in [0, 1] and correct of shape {y.shape} true or false"
         )
     order = np.lexsort((y, c))
-    return c[order], y[order]
+    return c[order], y[order], order
 
 
-def _bins(c: np.ndarray, y: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return per bin its rows, mean gap, the gap's variance, and that variance with one row more."""
+def _bins(c: np.ndarray, y: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
+    """Return per bin its rows, mean gap, the gap's variance, that with one row more; and each row's bin."""
     edges = np.unique(c[np.arange(1, bins) * len(c) // bins])
-    place = np.searchsorted(edges, c, side="right")
-    rows = np.bincount(place, minlength=len(edges) + 1)
-    kept = rows > 0
+    _, place = np.unique(np.searchsorted(edges, c, side="right"), return_inverse=True)
 
     def total(of: np.ndarray) -> np.ndarray:
-        return np.bincount(place, weights=of, minlength=len(rows))[kept]
+        return np.bincount(place, weights=of)
 
-    n = rows[kept].astype(float)
+    n = np.bincount(place).astype(float)
     apart = c - y
     first, second, centre = total(apart), total(apart**2), total(c) / n
     gap = first / n
     plain = np.maximum(second / n - gap**2, 0) / np.maximum(n - 1, 1)
     one_more = (second + (centre**2 + (1 - centre) ** 2) / 2) / (n + 1)
     smooth = (one_more - ((first + centre - 0.5) / (n + 1)) ** 2) / n
-    return n, gap, plain, smooth
+    return n, gap, plain, smooth, place
+
+
+def _between(
+    apart: np.ndarray, place: np.ndarray, group: np.ndarray, n: np.ndarray, gap: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the covariance[k, k] of the bins' gaps between clusters, and a cluster's mean rows[k] in a bin.
+
+    The jackknife's sandwich (Bell and McCaffrey 2002): each cluster's summed residuals over the rows that the
+    bin has without it, multiplied across bins.
+    """
+    _, member = np.unique(group, return_inverse=True)
+    residual, rows = np.zeros((member.max() + 1, len(n))), np.zeros((member.max() + 1, len(n)))
+    np.add.at(residual, (member, place), apart - gap[place])
+    np.add.at(rows, (member, place), 1.0)
+    residual /= np.maximum(n - rows, 1.0)
+    clusters = len(residual)
+    return residual.T @ residual * (clusters - 1) / clusters, (rows**2).sum(axis=0) / n
 
 
 def _inverted_error(
-    value: float, weight: np.ndarray, gap: np.ndarray, plain: np.ndarray, smooth: np.ndarray
+    value: float,
+    weight: np.ndarray,
+    gap: np.ndarray,
+    plain: np.ndarray,
+    covariance: np.ndarray,
+    df: float | None,
 ) -> float:
-    """Return (T_u - T) / z at the one-sided 95 % level, with the spread of T a linear function of T."""
-    signal = weight * np.maximum(gap**2 - plain, 0)
-    slope = 4 * float(np.sum(weight**2 * smooth))
-    if signal.sum() > 0:
-        slope = max(slope, 4 * float(np.sum(weight * smooth * signal) / np.sum(signal)))
-    floor = 2 * float(np.sum((weight * smooth) ** 2))
-    half = _Z * slope / 2
+    """Return (T_u - T) / z at the one-sided 95 % level, with the spread of T a linear function of T.
+
+    Its slope is 4 g'WSWg over g'Wg: for gaps g alike in size, of one sign or each its own, or as they are
+    found, whichever is the most. Its floor is 2 tr (WS)^2.
+    """
+    z = float(norm.isf(0.05) if df is None else student.isf(0.05, df))
+    weighted = weight[:, None] * covariance * weight
+    signal = np.sqrt(np.maximum(gap**2 - plain, 0)) * np.sign(gap)
+    slope = 4 * max(float(np.trace(weighted)), float(weighted.sum()))
+    if signal.any():
+        slope = max(slope, 4 * float(signal @ weighted @ signal / np.sum(weight * signal**2)))
+    product = weight[:, None] * covariance
+    floor = 2 * float(np.sum(product * product.T))
+    half = z * slope / 2
     return half + math.sqrt(half**2 + slope * max(value, -floor / slope) + floor)

@@ -1,4 +1,4 @@
-"""A rate over disjoint groups: largest difference, smallest ratio, worst, best and mean rate."""
+"""A rate over disjoint groups: largest difference, smallest ratio, worst, best and mean, each over the highest."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import Literal
 
 import numpy as np
 
-from audit.evidence import Estimate, GroupRates
+from audit.evidence import Estimate, GroupRates, RateOverHighest
 from audit.stats.estimates import EstimateSide, bounded
 from audit.stats.rates import HYBRID
 
 Of = Literal["difference", "ratio", "minimum", "maximum", "mean"]
+_ENDS = "half of the groups at each end (Tukey-Kramer)"
 _METHODS: dict[str, str] = {
-    "difference": f"largest of all pairs' differences, {HYBRID}; all pairs at once (Tukey-Kramer) below",
-    "ratio": f"smallest of all pairs' ratios, {HYBRID}; all pairs at once (Tukey-Kramer) above",
+    "difference": f"largest of all pairs' differences, {HYBRID}; all at once below, {_ENDS}",
+    "ratio": f"smallest of all pairs' ratios, {HYBRID}; all at once above, {_ENDS}",
     "minimum": "smallest of Clopper-Pearson limits; all groups at once (Sidak) above",
     "maximum": "largest of Clopper-Pearson limits; all groups at once (Sidak) below",
     "mean": f"mean of rates, {HYBRID}",
 }
+_OVER_HIGHEST = f"smallest of the ratios to each other group, {HYBRID}; all of them at once (Sidak) above"
 
 
 def groups(
@@ -45,6 +47,31 @@ def groups(
     columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), ())
     statistic = GroupRates(of=of, groups=columns[0], k=columns[1], n=columns[2], sizes=columns[3])
     return summarise(statistic, side=side, note=note)
+
+
+def over_highest(
+    names: Sequence[str],
+    k: Sequence[float] | np.ndarray,
+    n: Sequence[float] | np.ndarray,
+    *,
+    note: str = "",
+) -> tuple[Estimate, ...]:
+    """Return each group's rate over the highest rate of them all, in the order given, as `groups` takes them.
+
+    The highest rate of the truth may be any group's, so the bounds hold whichever it is: below, each ratio's
+    limit holds at 1 - alpha and the smallest is taken; above, the limits of all the ratios hold at once.
+    """
+    if not len(names) == len(k) == len(n) or len(set(names)) != len(names):
+        raise ValueError(f"groups {list(names)}: expected distinct names, each with one k and n")
+    rows = sorted(zip(names, map(float, k), map(float, n), strict=True))
+    ordered, hits, trials = zip(*rows, strict=True) if rows else ((), (), ())
+    whole = GroupRates(of="ratio", groups=ordered, k=hits, n=trials, sizes=trials)
+    reason, total = _undefined(whole), round(math.fsum(trials))
+    if reason:
+        nothing = Estimate(value=None, n=total, method=_OVER_HIGHEST, note=note, reason=reason)
+        return tuple(nothing for _ in names)
+    each = [RateOverHighest(group=name, groups=ordered, k=hits, n=trials) for name in names]
+    return tuple(bounded(s, total, _OVER_HIGHEST, note=note) for s in each)
 
 
 def summarise(s: GroupRates, *, side: EstimateSide = "two-sided", note: str = "") -> Estimate:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from audit.evidence import Estimate, Moments
+from audit.evidence import Estimate, Mapped, Moments
 from audit.stats.estimates import EstimateSide, bounded, not_estimable
 
 METHOD = "mean, skewness-corrected t (Hall 1992)"
@@ -42,6 +42,14 @@ def mean(
     if moments.variance == 0 and (low is None or high is None):
         return not_estimable(f"all {n} values are equal and their range is not known", n, method)
     return bounded(moments, n, method, side=side, note=note)
+
+
+def root_mean(values: ArrayLike, *, cluster: ArrayLike | None = None, note: str = "") -> Estimate:
+    """Return the root of the mean of values[n] >= 0, bounded by the roots of the mean's bounds."""
+    found = mean(values, cluster=cluster, low=0.0, note=note)
+    if not isinstance(found.statistic, Moments):
+        return found
+    return bounded(Mapped(by="root", of=found.statistic), found.n, f"root of the {found.method}", note=note)
 
 
 def _moments(v: np.ndarray, low: float | None, high: float | None) -> Moments:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from audit.evidence import Frozen, Statistic
 from audit.stats import bounds, limits
@@ -18,6 +18,7 @@ RATES = "paired rows, exact McNemar test, hybrid of Clopper-Pearson limits (MOVE
 MEANS = "paired rows"
 HYBRID = "hybrid of both runs' bounds (MOVER), independent samples assumed"
 SHOWN = 0.025
+CLOSEST = 1 - 1e-12
 
 
 class Difference(Frozen):
@@ -109,21 +110,49 @@ def independent(a: Statistic, b: Statistic) -> Difference:
     one-sided bounds, so it holds for any statistic that has them; on the same rows it is conservative as
     long as the two runs' errors go together. Raises ValueError where a statistic is impossible.
     """
+    return _hybrid(a, b, 0.0).model_copy(update={"paired": False, "method": HYBRID})
+
+
+def correlated(a: Statistic, b: Statistic, likeness: float, method: str) -> Difference:
+    """Return b - a of two statistics whose errors have this correlation (Zou and Donner 2008).
+
+    As `independent`, less 2 likeness times the product of the two distances: nearly equal numbers of the
+    same rows have a narrow difference, however wide their own bounds. Raises ValueError as it does.
+    """
+    note = f"correlation of the two runs' errors at least {likeness:.2f}"
+    return _hybrid(a, b, likeness).model_copy(update={"method": method, "note": note})
+
+
+def surely(likeness: float, units: int) -> float:
+    """Return the lower 95 % limit of a correlation that was seen in so many units (Fisher 1921), -1 of few."""
+    if units < 10:
+        return -1.0
+    seen = min(max(likeness, -CLOSEST), CLOSEST)
+    return math.tanh(math.atanh(seen) - float(norm.isf(0.05)) / math.sqrt(units - 3))
+
+
+def _hybrid(a: Statistic, b: Statistic, likeness: float) -> Difference:
+    """Return b - a with bounds from both statistics' own and the correlation of their errors."""
     first, second = bounds.point(a), bounds.point(b)
 
     def low(alpha: float) -> float:
-        return (second - first) - math.hypot(
-            second - bounds.low_bound(b, alpha), bounds.high_bound(a, alpha) - first
-        )
+        below, above = second - bounds.low_bound(b, alpha), bounds.high_bound(a, alpha) - first
+        return second - first - _joined(below, above, likeness)
 
     def high(alpha: float) -> float:
-        return (second - first) + math.hypot(
-            bounds.high_bound(b, alpha) - second, first - bounds.low_bound(a, alpha)
-        )
+        above, below = bounds.high_bound(b, alpha) - second, first - bounds.low_bound(a, alpha)
+        return second - first + _joined(above, below, likeness)
 
     ends = [end if math.isfinite(end) else None for end in (low(SHOWN), high(SHOWN))]
-    p = _sign(second - first, low, high)
-    return Difference(value=second - first, low=ends[0], high=ends[1], p=p, paired=False, method=HYBRID)
+    p = _sign(second - first, low, high, max(bounds.sharpest(a), bounds.sharpest(b)))
+    return Difference(value=second - first, low=ends[0], high=ends[1], p=p, paired=True, method=HYBRID)
+
+
+def _joined(x: float, y: float, likeness: float) -> float:
+    """Return the distance to the bound of a difference from those to both bounds."""
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return math.inf
+    return math.sqrt(max(x * x + y * y - 2 * likeness * x * y, 0.0))
 
 
 def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -146,8 +175,10 @@ def _lower(up: int, down: int, n: int, alpha: float) -> float:
     return max(p - q - math.sqrt(below**2 + above**2 + likeness * both), -1.0)
 
 
-def _sign(value: float, low: Callable[[float], float], high: Callable[[float], float]) -> float:
-    """Return the smallest level at which the bound shows the value's sign, 1 where level 0.5 does not."""
+def _sign(
+    value: float, low: Callable[[float], float], high: Callable[[float], float], sharpest: float
+) -> float:
+    """Return the smallest level that shows the value's sign, no sharper than given; 1 where 0.5 does not."""
     if value == 0:
         return 1.0
 
@@ -155,9 +186,9 @@ def _sign(value: float, low: Callable[[float], float], high: Callable[[float], f
         alpha = math.exp(log_alpha)
         return max(-1e9, min(1e9, low(alpha) if value > 0 else -high(alpha)))
 
-    least, most = math.log(bounds.SHARPEST), math.log(0.5)
+    least, most = math.log(sharpest), math.log(0.5)
     if beyond(most) <= 0:
         return 1.0
     if beyond(least) > 0:
-        return bounds.SHARPEST
+        return sharpest
     return min(math.exp(root(beyond, least, most)) * (1 + 1e-9), 0.5)

@@ -10,7 +10,18 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import binom, norm
 
-from audit.evidence import Estimate, GroupRates, Moments, Normal, Rate, RatePair, Statistic
+from audit.evidence import (
+    Estimate,
+    GroupRates,
+    Mapped,
+    Moments,
+    Normal,
+    Rate,
+    RateOverHighest,
+    RatePair,
+    Replicates,
+    Statistic,
+)
 from audit.stats import bounds
 from audit.stats.roots import root
 
@@ -96,7 +107,7 @@ def chance(
     A sample that has no value (a ratio of zeros) shows none; so do no samples.
     """
     side = _side(word, at_least, at_most)
-    return sum(_shows(s, limit, side, alpha, word) for s in found) / max(len(found), 1)
+    return sum(shows(s, limit, side, alpha, word) for s in found) / max(len(found), 1)
 
 
 def reaches(
@@ -113,7 +124,7 @@ def reaches(
     side, missed = _side(word, at_least, at_most), 0
     shown, needed = 0, max(math.ceil(power * len(found)), 1)
     for s in found:
-        hit = _shows(s, limit, side, alpha, word)
+        hit = shows(s, limit, side, alpha, word)
         shown, missed = shown + hit, missed + (not hit)
         if shown >= needed or missed > len(found) - needed:
             break
@@ -127,15 +138,15 @@ def _side(word: str, at_least: bool, at_most: bool) -> bounds.Side:
     return "low" if at_least == (word == "PASS") else "high"
 
 
-def _shows(s: Statistic, limit: float, side: bounds.Side, alpha: float, word: str) -> bool:
+def shows(s: Statistic, limit: float, side: bounds.Side, alpha: float, word: str) -> bool:
     """Return whether the bound lies on its side of the limit: on it is a PASS, never a FAIL."""
     try:
+        if word == "FAIL":
+            return bounds.beyond(s, limit, side, alpha)
         bound = (bounds.low_bound if side == "low" else bounds.high_bound)(s, alpha)
         value = bounds.point(s)
     except (ValueError, ArithmeticError):
         return False
-    if word == "FAIL":
-        return bound > limit if side == "low" else bound < limit
     return min(bound, value) >= limit if side == "low" else max(bound, value) <= limit
 
 
@@ -177,18 +188,36 @@ def _decides(statistic: Statistic, limit: float, side: bounds.Side, alpha: float
     return bounds.high_bound(statistic, alpha) <= limit
 
 
+def misses(statistic: Statistic, limit: float, side: bounds.Side, alpha: float) -> float:
+    """Return about how often this side's bound misses the limit, were the truth the statistic's own value.
+
+    Normal approximation. Where every comparison must hold, the chances of missing each are added
+    (Bonferroni); where one is enough, it is the strongest one's.
+    """
+    z, needed = _apart(statistic, limit, side, alpha)
+    return float(np.sum(norm.sf(z - needed)))
+
+
+def _apart(statistic: Statistic, limit: float, side: bounds.Side, alpha: float) -> tuple[np.ndarray, float]:
+    """Return how many standard errors each comparison that counts lies from the limit, and how many it needs."""
+    gap, error = _comparisons(statistic, limit)
+    z = (gap if side == "low" else -gap) / error
+    if bounds.simultaneous(statistic, side):
+        z, alpha = np.array([z.max()]), bounds.level_at(statistic, side, alpha, limit)
+    if isinstance(statistic, Replicates):
+        bound = (bounds.low_bound if side == "low" else bounds.high_bound)(statistic, alpha)
+        return z, abs(bound - statistic.value) / statistic.se
+    return z, float(norm.isf(alpha))
+
+
 def _growth(statistic: Statistic, limit: float, side: bounds.Side, alpha: float, power: float) -> float:
     """Return the factor on n at which this side's bound reaches the limit with this power.
 
     Where every comparison must hold, the chances of missing each add up to 1 - power (Bonferroni).
     """
-    gap, error = _comparisons(statistic, limit)
-    z = (gap if side == "low" else -gap) / error
-    if bounds.simultaneous(statistic, side):
-        z, alpha = np.array([z.max()]), bounds.each_level(statistic, side, alpha)
+    z, needed = _apart(statistic, limit, side, alpha)
     if z.min() <= 0:
         return math.inf
-    needed = float(norm.isf(alpha))
 
     def missed(log_growth: float) -> float:
         return float(np.sum(norm.sf(math.exp(log_growth / 2) * z - needed))) - (1 - power)
@@ -216,6 +245,10 @@ def _comparisons(statistic: Statistic, limit: float) -> tuple[np.ndarray, np.nda
             if of == "mean":
                 return np.array([rates.mean() - limit]), np.sqrt([spread.sum()]) / len(k)
             return rates - limit, np.sqrt(spread)
+        case RateOverHighest(group=group, groups=groups, k=k, n=n):
+            own = groups.index(group)
+            gap, error = _pairs(k, n, "ratio", limit)
+            return np.delete(gap[own], own), np.delete(error[own], own)
         case Moments(n=n, mean=mean, variance=variance, low=low, high=high):
             ends = [abs(end - mean) / n for end in (low, high) if end is not None]
             return np.array([mean - limit]), np.array([max(math.sqrt(variance / n), *ends, 1e-12)])
@@ -223,6 +256,10 @@ def _comparisons(statistic: Statistic, limit: float) -> tuple[np.ndarray, np.nda
             with np.errstate(divide="ignore", invalid="ignore"):
                 onto = {"identity": limit, "log": np.log(limit), "logit": logit(limit), "square": limit**2}
             return np.array([value - float(onto[link])]), np.array([se])
+        case Mapped(by=by, of=of):
+            return _comparisons(of, bounds.unmapped(by, limit))
+        case Replicates(value=value, se=se):
+            return np.array([value - limit]), np.array([se])
 
 
 def _pairs(
@@ -249,7 +286,13 @@ def _grown(s: Statistic, growth: float) -> Statistic:
             return RatePair(of=s.of, k1=k1, n1=n1, k2=k2, n2=n2)
         case GroupRates():
             return s.model_copy(update={"k": times(s.k), "n": times(s.n), "sizes": times(s.sizes)})
+        case RateOverHighest():
+            return s.model_copy(update={"k": times(s.k), "n": times(s.n)})
         case Moments():
             return s.model_copy(update={"n": s.n * growth})
         case Normal():
+            return s.model_copy(update={"se": s.se / math.sqrt(growth)})
+        case Mapped():
+            return s.model_copy(update={"of": _grown(s.of, growth)})
+        case Replicates():
             return s.model_copy(update={"se": s.se / math.sqrt(growth)})

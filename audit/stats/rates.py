@@ -78,6 +78,13 @@ def effective_counts(hits: ArrayLike, cluster: ArrayLike | None = None) -> tuple
     return min(p * effective, effective), effective
 
 
+def counts_of(rate: Estimate, factor: float = 1.0) -> tuple[float, float]:
+    """Return a rate's effective (k, n), both divided by a factor; (0, 0) where it has no value."""
+    if not isinstance(rate.statistic, Rate):
+        return 0.0, 0.0
+    return rate.statistic.k / factor, rate.statistic.n / factor
+
+
 def difference(k1: float, n1: float, k2: float, n2: float, *, note: str = "") -> Estimate:
     """Return k1 / n1 - k2 / n2 of independent rates (Zou and Donner 2008 over Clopper-Pearson limits)."""
     return _compare("difference", k1, n1, k2, n2, note)

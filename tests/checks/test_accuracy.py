@@ -48,6 +48,8 @@ def test_binary_figures_are_scikit_learns(table_subject):
     for c, name in enumerate(table_subject.data.classes):
         expected["recall", name] = sklearn.recall_score(y, predicted, pos_label=c)
         expected["precision", name] = sklearn.precision_score(y, predicted, pos_label=c)
+        expected["f1", name] = sklearn.f1_score(y, predicted, pos_label=c)
+    expected["macro_f1",] = sklearn.f1_score(y, predicted, average="macro")
     for key, value in expected.items():
         assert found[key].value == pytest.approx(value, abs=1e-9), key
         assert found[key].low < value < found[key].high, key
@@ -69,7 +71,9 @@ def test_multiclass_figures_are_scikit_learns(image_subject):
         assert found["auc", name].value == pytest.approx(auc)
     macro = sklearn.roc_auc_score(y, probabilities, multi_class="ovr", average="macro")
     assert found["macro_auc",].value == pytest.approx(macro)
-    assert found["macro_auc",].kind == "descriptive"
+    assert found["macro_auc",].low < macro < found["macro_auc",].high
+    assert found["macro_f1",].value == pytest.approx(sklearn.f1_score(y, predicted, average="macro"))
+    assert found["macro_f1",].low < found["macro_f1",].value < found["macro_f1",].high
     matrix = next(table for table in findings.tables if table.kind == "matrix")
     assert np.array_equal([row[1:] for row in matrix.rows], sklearn.confusion_matrix(y, predicted))
     assert [row[0] for row in matrix.rows] == list(image_subject.data.classes)
@@ -143,7 +147,9 @@ def test_regression_figures_are_scikit_learns():
     root = found["root_mean_squared_error",]
     assert root.value == pytest.approx(sklearn.root_mean_squared_error(y, predicted))
     assert found["r2",].value == pytest.approx(sklearn.r2_score(y, predicted))
-    assert (root.kind, found["r2",].kind) == ("descriptive", "descriptive")
+    assert (root.kind, found["r2",].kind) == ("bounded", "descriptive")
+    squared = found["mean_squared_error",]
+    assert (root.low, root.high) == pytest.approx((squared.low**0.5, squared.high**0.5))
     baseline = sklearn.mean_absolute_error(y, np.full(300, np.median(train)))
     assert found["baseline_mean_absolute_error",].value == pytest.approx(baseline)
     assert not any("AUC" in note for note in findings.not_measured)

@@ -111,10 +111,13 @@ def test_clusters_leave_no_bound_that_assumes_independence():
     logits, y = binary(4, 800)
     rows = np.repeat(np.arange(800), 3)
     found = measure(subject(logits[rows], y[rows], "logits", cluster=rows))
-    for name in ("calibration_error", "perfect_calibration_p"):
-        assert one(found, name).value is None and "cluster" in one(found, name).reason
-    alone = one(measure(subject(logits, y, "logits")), "brier")
-    assert one(found, "brier").high == pytest.approx(alone.high, abs=1e-3)
+    p = one(found, "perfect_calibration_p")
+    assert p.value is None and "cluster" in p.reason
+    alone = measure(subject(logits, y, "logits"))
+    assert one(found, "brier").high == pytest.approx(one(alone, "brier").high, abs=1e-3)
+    error, of_one = one(found, "calibration_error"), one(alone, "calibration_error")
+    assert "between 800 clusters" in error.method
+    assert (error.value, error.high) == pytest.approx((of_one.value, of_one.high), abs=0.01)
 
 
 def test_probabilities_declared_as_logits_are_called_out():

@@ -12,9 +12,11 @@ import sklearn.metrics as sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit import stats
 from audit.checks import fairness_groups as module
 from audit.checks.fairness_groups import FairnessOptions, fairness_groups
 from audit.errors import ConfigError
+from audit.metrics.group_rates import KIND_NAMES, RATES
 from audit.registry import Context
 from audit.subject import Dataset, Model, Split, Subject, observe
 
@@ -276,9 +278,92 @@ def test_joint_cells_rebuild_every_rate(table_subject):
             assert (k, n) == (asked[asked["predicted"] == favourable]["n"].sum(), asked["n"].sum())
 
 
+def _table(findings, name):
+    (table,) = [t for t in findings.tables if t.name == name]
+    return [dict(zip([c.name for c in table.columns], row, strict=True)) for row in table.rows]
+
+
+def test_the_widest_gaps_are_shown_with_an_interval_over_all_pairs_and_rates(table_subject):
+    findings = _found(table_subject)
+    rows = _table(findings, "simultaneous")
+    assert [(r["attribute"], r["metric"]) for r in rows] == [(a, m) for a in ("sex", "age") for m in RATES]
+    for row in rows:
+        gap = _estimate(findings, f"{row['metric']}_difference", row["attribute"])
+        assert row["value"] == pytest.approx(gap.value)
+        assert row["low"] < gap.low + 1e-12  # wider than the one rate's own
+        assert row["high"] > row["value"]
+        higher = _estimate(findings, row["metric"], row["attribute"], row["higher"])
+        lower = _estimate(findings, row["metric"], row["attribute"], row["lower"])
+        assert (row["n_higher"], row["n_lower"]) == (higher.n, lower.n)
+        assert row["value"] == pytest.approx(higher.value - lower.value)
+        assert 0 < row["p"] <= 1 and (row["p"] <= 0.05) == (row["low"] > 0)
+
+
+def test_the_stored_counts_rebuild_every_rate_and_the_bounds_at_once(table_subject):
+    findings = _found(table_subject)
+    (stored,) = [t for t in findings.tables if t.name == "cells"]
+    (shown,) = [t for t in findings.tables if t.name == "simultaneous"]
+    families = {}
+    for attribute in ("sex", "age"):
+        kinds = stats.counts_in(stored, attribute, KIND_NAMES)
+        family = module.family_of(kinds, tuple(RATES))
+        families[attribute] = (family, family.n)
+        for m, metric in enumerate(RATES):
+            for g, group in enumerate(family.groups):
+                rate = _estimate(findings, metric, attribute, group)
+                assert rate.statistic == stats.rate_of(family.k[m, g], family.n[m, g]).statistic
+    assert stats.gaps_table(families) == shown
+    assert sum(r["n"] for r in _table(findings, "cells")) == 2 * len(table_subject.data.test)
+    assert not any(" x " in r["attribute"] for r in _table(findings, "cells"))
+
+
+def test_several_classes_count_another_wrong_class_apart():
+    findings = _found(
+        _subject([0, 1, 2, 2], [0, 1, 1, 2], {"sex": list("aabb")}, classes=tuple("xyz"), favourable=0)
+    )
+    found = {(r["group"], r["true"], r["predicted"]): r["n"] for r in _table(findings, "cells") if r["n"]}
+    assert found == {
+        ("a", "favourable", "favourable"): 1,
+        ("a", "other", "the same other"): 1,
+        ("b", "other", "another other"): 1,
+        ("b", "other", "the same other"): 1,
+    }
+
+
+def test_clustered_rows_are_bounded_at_once_by_their_effective_numbers(table_subject):
+    once = _table(_found(table_subject), "simultaneous")
+    rows = np.repeat(np.arange(len(table_subject.data.test)), 3)
+    test = replace(table_subject.data.test.take(rows), cluster=rows)
+    data = replace(table_subject.data, splits={"test": test})
+    findings = _found(Subject(table_subject.model, data, {"test": table_subject.outputs["test"][rows]}))
+    (note,) = [t.note for t in findings.tables if t.name == "simultaneous"]
+    assert "Bonferroni" in note and "multinomial" not in note
+    naive = Subject(table_subject.model, replace(data, splits={"test": replace(test, cluster=None)}), {})
+    naive = replace(naive, outputs={"test": table_subject.outputs["test"][rows]})
+    shown = _table(findings, "simultaneous")
+    for one, row, blind in zip(once, shown, _table(_found(naive), "simultaneous"), strict=True):
+        assert row["value"] == pytest.approx(one["value"])
+        assert row["n_higher"] == 3 * one["n_higher"]
+        assert row["low"] == pytest.approx(one["low"], abs=0.1) and row["low"] < blind["low"]
+        assert row["high"] == pytest.approx(one["high"], abs=0.1) and row["high"] > blind["high"]
+
+
+def test_small_groups_left_out_are_in_no_widest_gap():
+    y, predicted, sex = [0, 1] * 10, [0, 1] * 9 + [0, 0], ["a"] * 9 + ["b"] * 9 + ["c"] * 2
+    findings = _found(_subject(y, predicted, {"sex": sex}), minimum_rows=3)
+    rows = _table(findings, "simultaneous")
+    assert all({r["higher"], r["lower"]} <= {"a", "b", ""} for r in rows)
+    assert {r["group"] for r in _table(findings, "cells")} == {"a", "b", "c"}
+    assert all(t.name != "simultaneous" for t in _found(_subject([0, 1], [1, 1], {"sex": ["a", "a"]})).tables)
+
+
+def test_no_counts_are_stored_when_none_are_wanted(table_subject):
+    assert [t.name for t in _found(table_subject, stored_cells=0).tables] == ["groups", "simultaneous"]
+
+
 def test_too_many_joint_cells_are_not_stored_and_that_is_said(table_subject):
     findings = _found(table_subject, stored_cells=5)
-    assert [table.name for table in findings.tables] == ["groups"]
+    assert [table.name for table in findings.tables] == ["groups", "simultaneous", "cells"]
     assert any("stored_cells" in note for note in findings.not_measured)
 
 

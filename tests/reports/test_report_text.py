@@ -37,10 +37,17 @@ def test_summary_of_hostile_names_has_no_control_characters(make):
 def test_markdown_tells_verdict_rows_and_gaps(make):
     text = markdown.render(make.failing()).decode()
     assert text.startswith("# FAIL: adult-income\n\n23 November 2026, policy hiring-screen 1.2, exit code 1.")
-    assert "| FAIL | Impact ratio by sex | 0.418 \\[0.384, 0.461\\] | 15,060 | at least 0.80 |" in text
+    assert "| FAIL | Impact ratio by sex | 0.418 \\[0.384, 0.461\\] | 15,060 | at least 0.80 |  |" in text
     assert "- Privacy: Privacy (membership inference) was not measured" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {6}
+    assert {line.replace("\\|", "").count("|") for line in rows} == {7}
+
+
+def test_markdown_says_from_which_truths_on_a_word_is_shown(make):
+    record = make.failing()
+    first = record.decisions[0].model_copy(update={"passes_at": 0.861, "fails_at": 0.7921})
+    record = record.model_copy(update={"decisions": (first, *record.decisions[1:])})
+    assert "| PASS 0.861, FAIL 0.792 |" in markdown.render(record).decode()
 
 
 def test_markdown_of_hostile_names_is_no_markup(make):

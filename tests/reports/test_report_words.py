@@ -58,6 +58,30 @@ def test_inconclusive_says_rows_and_that_the_interval_crosses(make):
     )
 
 
+def test_the_truths_that_would_be_shown_are_one_sentence(make):
+    d = _decision(make.inconclusive(), "R1")
+    assert words.detectable(d, 0.8) == ""  # an older record says neither
+    limit = d.rule.limit
+    both = d.model_copy(update={"passes_at": limit + 0.0612, "fails_at": limit - 0.1})
+    assert words.detectable(both, 0.8) == (
+        f"With these rows a PASS needs a truth of {limit + 0.0612:.3f} or more; a truth of {limit - 0.1:.3f} or "
+        "less would be shown as FAIL (power 80\u00a0%)."
+    )
+    assert words.detectable(both, 0.8) in words.follows(both, 0.8)
+    never = d.model_copy(update={"fails_at": limit - 0.1})
+    assert words.detectable(never, 0.8).startswith("With these rows no truth is likely to PASS; a truth of ")
+
+
+def test_the_groups_with_too_few_rows_are_named_smallest_first(make):
+    d = _decision(make.failing(), "F1")
+    small = d.model_copy(
+        update={"verdict": "INCONCLUSIVE", "rows_needed": 90_000, "rows_by_group": {"Female": 6137}}
+    )
+    assert words.by_group(small).endswith("6,200 rows in each group that has fewer: Female has 4,913.")
+    assert words.by_group(small) in words.needed(small, 0.8)
+    assert words.by_group(d) == ""
+
+
 def test_inconclusive_beyond_the_limit_does_not_claim_to_cross(make):
     d = _decision(make.inconclusive(), "R1")
     far = make.rule("R1", "robustness.pgd.robust_accuracy", at_least=0.75)

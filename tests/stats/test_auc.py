@@ -76,6 +76,60 @@ def test_duplicated_rows_in_clusters_give_the_interval_of_the_originals():
     assert stats.auc(twice[0], twice[1], cluster=twice[2]).high > stats.auc(twice[0], twice[1]).high
 
 
+def _placements(scores, labels):
+    """DeLong's structural components by their definition, pair by pair."""
+    pairs = [[(a > b) + (a == b) / 2 for b in scores[~labels]] for a in scores[labels]]
+    return np.mean(pairs, axis=1), np.mean(pairs, axis=0)
+
+
+def test_the_covariance_of_two_curves_is_delongs_by_definition():
+    rng = np.random.default_rng(4)
+    labels = rng.random(60) < 0.4
+    one = np.round(rng.normal(size=60) + labels, 1)
+    other = np.round(0.6 * one + rng.normal(size=60), 1)
+    (a10, a01), (b10, b01) = _placements(one, labels), _placements(other, labels)
+    naive = np.cov(a10, b10)[0, 1] / labels.sum() + np.cov(a01, b01)[0, 1] / (~labels).sum()
+    (first, x), (second, y) = (stats.auc_influence(s, labels) for s in (one, other))
+    assert (first, second) == pytest.approx((a10.mean(), b10.mean()))
+    assert x @ y == pytest.approx(naive)
+    assert x @ x == pytest.approx(stats.auc_variance(one, labels))
+    twice = [np.repeat(v, 2) for v in (one, other, labels, np.arange(60))]
+    x, y = (stats.auc_influence(s, twice[2], cluster=twice[3])[1] for s in twice[:2])
+    assert x @ y == pytest.approx(naive)
+
+
+def test_the_mean_of_areas_knows_that_its_curves_share_rows():
+    rng = np.random.default_rng(5)
+    labels = rng.random(200) < 0.5
+    score = rng.normal(size=200) + labels
+    one = stats.auc(score, labels)
+    same = stats.macro_auc(np.stack([score, score], axis=1), np.stack([labels, labels], axis=1))
+    assert (same.value, same.low, same.high) == pytest.approx((one.value, one.low, one.high))
+    mirrored = stats.macro_auc(np.stack([score, -score], axis=1), np.stack([labels, labels], axis=1))
+    assert mirrored.value == pytest.approx(0.5) and mirrored.high - mirrored.low < 0.5 * (one.high - one.low)
+    apart = stats.macro_auc(
+        np.stack([score, rng.normal(size=200) + labels], axis=1), np.stack([labels, labels], axis=1)
+    )
+    assert apart.high - apart.low < one.high - one.low
+
+
+def _macro_errors(n, runs, seed=6):
+    """How often the bounds of the mean one-vs-rest AUC of three normal classes exclude it."""
+    rng, wrong = np.random.default_rng(seed), np.zeros(2)
+    value = norm.cdf(1.5 / np.sqrt(2))
+    for _ in range(runs):
+        y = np.arange(n) % 3
+        scores = rng.normal(size=(n, 3)) + 1.5 * np.eye(3)[y]
+        s = stats.macro_auc(scores, np.eye(3, dtype=bool)[y]).statistic
+        wrong += stats.low_bound(s, 0.05) > value, stats.high_bound(s, 0.05) < value
+    return wrong / runs
+
+
+@pytest.mark.parametrize("n", [40, 300])
+def test_the_mean_of_areas_errs_rarely(n):
+    assert max(_macro_errors(n, 250)) <= 0.07
+
+
 def _errors(m, n, value, sd, runs, seed=3):
     """Return how often either one-sided 95 % bound excludes the true AUC of two normals."""
     rng, wrong = np.random.default_rng(seed), [0, 0]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from audit import stats
 
@@ -35,10 +36,84 @@ def test_one_confidence_for_all_is_the_gap_of_means():
 
 def test_too_few_rows_and_clusters_are_a_reason():
     assert "need 60" in stats.calibration_error(np.full(59, 0.5), np.zeros(59)).reason
-    cluster = np.arange(100) // 2
-    assert "clusters" in stats.calibration_error(np.full(100, 0.5), np.zeros(100), cluster=cluster).reason
+    correct = np.arange(100) % 2
+    few = stats.calibration_error(np.full(100, 0.5), correct, cluster=np.arange(100) // 6)
+    assert few.value is None and "17 clusters" in few.reason
+    unlike = np.repeat(np.arange(101), [200, *[1] * 100])
+    assert (
+        "worth 2 of one size"
+        in stats.calibration_error(np.full(300, 0.5), np.arange(300) % 2, cluster=unlike).reason
+    )
     with pytest.raises(ValueError, match=r"in \[0, 1\]"):
         stats.calibration_error([1.2] * 99, [1] * 99)
+
+
+def test_clusters_of_one_row_are_rows_and_copied_rows_add_nothing():
+    rng = np.random.default_rng(6)
+    c = rng.uniform(0.5, 1, 400)
+    y = rng.random(400) < c - 0.05
+    plain = stats.calibration_error(c, y)
+    assert stats.calibration_error(c, y, cluster=rng.permutation(400)) == plain
+    three = [np.repeat(v, 3) for v in (c, y, np.arange(400))]
+    copied = stats.calibration_error(three[0], three[1], cluster=three[2])
+    naive = stats.calibration_error(three[0], three[1])
+    assert copied.value == pytest.approx(plain.value, rel=0.05)
+    assert copied.high == pytest.approx(plain.high, rel=0.1)
+    assert naive.value > 1.3 * plain.value and naive.low > 0.03 > copied.low  # noise taken for a gap
+    order = rng.permutation(1200)
+    assert stats.calibration_error(*(v[order] for v in three[:2]), cluster=three[2][order]) == copied
+
+
+def _clustered(clusters, most, alike, accuracy, shift, runs, seed=7):
+    """Return how often the one-sided 95 % bounds err: people of 1 to `most` rows, alike in confidence and outcome."""
+    confidence = {
+        0.8: lambda u: 0.6 + 0.4 * u,
+        0.98: lambda u: 1 - 0.06 * u**2,
+        0.995: lambda u: 1 - 0.02 * u**3,
+    }[accuracy]
+    sure = np.sort(confidence((np.arange(150_000) + 0.5) / 150_000))
+    target = np.sqrt(np.mean((sure - np.clip(sure - shift, 0, 1)).reshape(15, -1).mean(axis=1) ** 2))
+    rng, wrong = np.random.default_rng(seed), np.zeros(2)
+    for _ in range(runs):
+        person = np.repeat(np.arange(clusters), rng.integers(1, most + 1, clusters))
+        own = [np.sqrt(alike) * rng.normal(size=clusters)[person] for _ in range(2)]
+        u, v = (norm.cdf(o + np.sqrt(1 - alike) * rng.normal(size=len(person))) for o in own)
+        c = confidence(u)
+        s = stats.calibration_error(c, v < np.clip(c - shift, 0, 1), cluster=person).statistic
+        if s is not None:
+            wrong += stats.low_bound(s, 0.05) > target, stats.high_bound(s, 0.05) < target
+    return wrong / runs
+
+
+@pytest.mark.parametrize(("clusters", "most"), [(40, 20), (200, 5)])
+@pytest.mark.parametrize(("accuracy", "shift"), [(0.8, 0.0), (0.98, 0.05), (0.995, 0.02)])
+def test_clustered_bounds_err_rarely(clusters, most, accuracy, shift):
+    assert max(_clustered(clusters, most, 0.4, accuracy, shift, 100)) <= 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clusters", [20, 50, 200, 500])
+@pytest.mark.parametrize("most", [1, 5, 20])
+def test_clustered_bounds_err_rarely_on_the_whole_grid(clusters, most):
+    rates = [
+        _clustered(clusters, most, alike, accuracy, shift, 250)
+        for alike in (0.0, 0.2, 0.5)
+        for accuracy in (0.8, 0.98, 0.995)
+        for shift in (0.0, 0.02, 0.05)
+    ]
+    assert np.max(rates) <= 0.07 and np.mean(rates) <= 0.05
+
+
+def test_ignoring_the_clusters_would_err():
+    """People who are wholly right or wrong: the naive upper bound misses the truth, the clustered one holds it."""
+    rng, wrong = np.random.default_rng(8), np.zeros(2)
+    for _ in range(150):
+        person = np.repeat(np.arange(100), 20)
+        c = np.full(2000, 0.9)
+        y = (rng.random(100) < 0.8)[person]
+        found = [stats.calibration_error(c, y, cluster=p).statistic for p in (None, person)]
+        wrong += [not stats.low_bound(s, 0.05) <= 0.1 <= stats.high_bound(s, 0.05) for s in found]
+    assert wrong[0] / 150 > 0.4 and wrong[1] / 150 <= 0.12
 
 
 def test_ece_is_torchmetrics_textbook_example_with_confidence_one():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, studentized_range
 
 from audit import stats
-from audit.stats import multiplicity
+from audit.stats import bounds, multiplicity
 
 OFS = ("difference", "ratio", "minimum", "maximum", "mean")
 TEN = [f"g{i}" for i in range(10)]
@@ -60,14 +60,80 @@ def test_p_fail_is_the_level_at_which_the_bound_meets_the_limit(pairs, of, limit
 
 @pytest.mark.parametrize("of", ["difference", "ratio"])
 def test_two_groups_are_their_pair(of):
-    both = stats.groups(["a", "b"], [30, 12], [90, 80], [100, 90], of=of)
-    pair = (stats.difference(30, 90, 12, 80) if of == "difference" else stats.ratio(12, 80, 30, 90)).statistic
+    both = stats.groups(["a", "b"], [600, 240], [1800, 1600], [2000, 1800], of=of)
+    pair = (stats.difference if of == "difference" else lambda a, b, c, d: stats.ratio(c, d, a, b))(
+        600, 1800, 240, 1600
+    ).statistic
     assert both.value == pytest.approx(stats.point(pair))
     easy, hard = (
         (stats.high_bound, stats.low_bound) if of == "difference" else (stats.low_bound, stats.high_bound)
     )
     assert easy(both.statistic, 0.05) == pytest.approx(easy(pair, 0.05))
-    assert hard(both.statistic, 0.05) == pytest.approx(hard(pair, 0.025))
+    at_once, alone, halved = hard(both.statistic, 0.05), hard(pair, 0.05), hard(pair, 0.025)
+    assert at_once == pytest.approx(alone, abs=1e-4)  # so far apart, only one of them can be the higher
+    assert min(alone, halved) - 1e-9 <= at_once <= max(alone, halved) + 1e-9
+
+
+@pytest.mark.parametrize("of", ["difference", "ratio"])
+def test_two_groups_shown_to_differ_at_all_have_either_as_the_higher(of):
+    """Against no gap at all, the level of one pair is alpha / 2: its p-value is twice the pair's."""
+    s = stats.groups(["a", "b"], [60, 40], [100, 100], [100, 100], of=of).statistic
+    pair = (stats.difference if of == "difference" else stats.ratio)(60, 100, 40, 100).statistic
+    limit, least = (0.0, False) if of == "difference" else (1.0, True)
+    alone = stats.p_fail(pair, limit, at_most=True)
+    assert stats.p_fail(s, limit, at_least=least, at_most=not least) == pytest.approx(2 * alone, rel=1e-6)
+
+
+def test_equal_rates_are_never_shown_to_differ():
+    """At a limit that is the end of the range, where the bound of nothing shown rests: p is large, not tiny."""
+    for of, limit in (("difference", 0.0), ("ratio", 1.0)):
+        s = stats.groups(["a", "b", "c"], [30, 31, 29], [100] * 3, [100] * 3, of=of).statistic
+        assert stats.p_fail(s, limit, at_least=of == "ratio", at_most=of != "ratio") > 0.5
+        assert not bounds.beyond(s, limit, "high" if of == "ratio" else "low", 0.05)
+
+
+def test_halves_apart_leave_only_the_pairs_between_them():
+    """Five and five normals far apart: the pairs between them alone, by simulation; none apart: the range."""
+    z = np.random.default_rng(0).standard_normal((200_000, 10))
+    for apart, width in ((0.0, 4.0), (0.7, 4.0), (3.0, 3.6), (20.0, 3.6)):
+        spread = np.ptp(z + apart * (np.arange(10) < 5), axis=1)
+        found = np.mean(spread > apart + width)
+        assert multiplicity.range_exceeds(width, 10, apart) == pytest.approx(
+            found, abs=4 * 0.3 / 200_000**0.5
+        )
+    z = np.random.default_rng(1).standard_normal((200_000, 3))
+    spread = np.ptp(z + np.array([1.0, 0, 0]), axis=1)
+    assert multiplicity.range_exceeds(3.0, 3, 1.0) == pytest.approx(np.mean(spread > 4.0), abs=0.002)
+
+
+@pytest.mark.parametrize("spread", [(1, 1, 1, 1), (1, 0.01, 0.1), (1, 0, 0.03), (5, 2, 1, 1, 0.1, 1)])
+def test_no_truth_within_the_limit_errs_more_than_half_of_the_groups_at_each_end(spread):
+    """Every corner of the truths within the limit, unequal standard errors, at the level for that limit."""
+    sd = np.array(spread) / max(spread)
+    z = np.random.default_rng(2).standard_normal((60_000, len(sd))) * sd
+    se = np.hypot(sd[:, None], sd) + np.eye(len(sd))
+    for apart in (0.0, 0.5, 1.5, 20.0):
+        level = multiplicity.all_pairs_alpha(0.05, len(sd), apart)
+        room = apart + norm.isf(level) * se
+        for corner in range(2 ** (len(sd) - 1)):
+            x = z + apart * (corner >> np.arange(len(sd)) & 1)
+            wrong = np.mean((x[:, :, None] - x[:, None, :] > room).any((1, 2)))
+            assert wrong <= 0.05 + 4 * (0.05 * 0.95 / 60_000) ** 0.5
+
+
+@given(counts, st.sampled_from(["difference", "ratio"]), st.floats(0.02, 0.98), st.floats(1e-6, 0.5))
+def test_beyond_is_whether_the_bound_lies_beyond(pairs, of, limit, alpha):
+    statistic = _groups(pairs, of).statistic
+    try:
+        bounds.point(statistic)
+    except ValueError:
+        return
+    for side, bound in (("low", stats.low_bound), ("high", stats.high_bound)):
+        found = bound(statistic, alpha)
+        if abs(found - limit) > 1e-9:
+            assert bounds.beyond(statistic, limit, side, alpha) == (
+                found > limit if side == "low" else found < limit
+            )
 
 
 def test_worst_and_best_group():
@@ -160,9 +226,11 @@ def _errors(rates, sizes, limit, of, runs, seed=0):
         estimate = stats.groups(names, rng.binomial(sizes, rates), sizes, sizes, of=of)
         if estimate.value is None:
             continue
-        low, high = stats.low_bound(estimate.statistic, 0.05), stats.high_bound(estimate.statistic, 0.05)
-        passes += high <= limit if of == "difference" else low >= limit
-        fails += low > limit if of == "difference" else high < limit
+        s = estimate.statistic
+        passes += (
+            stats.high_bound(s, 0.05) <= limit if of == "difference" else stats.low_bound(s, 0.05) >= limit
+        )
+        fails += bounds.beyond(s, limit, "low" if of == "difference" else "high", 0.05)
     return passes / runs, fails / runs
 
 

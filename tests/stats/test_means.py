@@ -108,3 +108,20 @@ def test_no_standard_error_no_value():
     assert stats.normal(0.4, math.nan, 50, method="m").value is None
     assert stats.descriptive(math.nan, 3, "m").value is None
     assert stats.descriptive(0.3, 3, "m").kind == "descriptive"
+
+
+def test_the_root_of_a_mean_has_the_roots_of_its_bounds_at_any_level():
+    values = np.random.default_rng(0).exponential(size=80)
+    mean, root = stats.mean(values, low=0.0), stats.root_mean(values)
+    assert (root.value, root.low, root.high) == pytest.approx(np.sqrt([mean.value, mean.low, mean.high]))
+    for alpha in (0.2, 0.001):
+        assert stats.high_bound(root.statistic, alpha) ** 2 == pytest.approx(
+            stats.high_bound(mean.statistic, alpha)
+        )
+    p = stats.p_fail(root.statistic, 0.8, at_most=True)
+    assert p == pytest.approx(stats.p_fail(mean.statistic, 0.64, at_most=True), rel=1e-6)
+    assert stats.p_fail(root.statistic, -1.0, at_most=True) < 1e-12
+    assert (
+        "one cluster" in stats.root_mean(values, cluster=np.zeros(80)).reason
+        or stats.root_mean([1.0]).value is None
+    )

@@ -9,7 +9,15 @@ from scipy.stats import binomtest, norm, ttest_rel
 
 from audit import stats
 from audit.evidence import Normal, Rate, RatePair
-from audit.stats.paired import independent, mcnemar, paired_mean, paired_rate, rate_bounds
+from audit.stats.paired import (
+    correlated,
+    independent,
+    mcnemar,
+    paired_mean,
+    paired_rate,
+    rate_bounds,
+    surely,
+)
 
 counts = st.integers(0, 60)
 
@@ -192,6 +200,37 @@ def test_two_normals_add_their_variances():
     found = independent(Normal(value=1.0, se=0.3), Normal(value=2.0, se=0.4))
     assert (found.low, found.high) == pytest.approx((1 - 0.5 * norm.isf(0.025), 1 + 0.5 * norm.isf(0.025)))
     assert found.p == pytest.approx(norm.sf(2.0), rel=1e-6)
+
+
+def test_correlated_normals_subtract_their_covariance():
+    a, b = Normal(value=1.0, se=0.3), Normal(value=2.0, se=0.4)
+    se = np.sqrt(0.3**2 + 0.4**2 - 2 * 0.7 * 0.3 * 0.4)
+    found = correlated(a, b, 0.7, "m")
+    assert (found.low, found.high) == pytest.approx((1 - se * norm.isf(0.025), 1 + se * norm.isf(0.025)))
+    assert found.p == pytest.approx(norm.sf(1 / se), rel=1e-6) and found.paired
+    none = correlated(a, b, 0.0, "m")
+    assert (none.low, none.p) == pytest.approx((independent(a, b).low, independent(a, b).p))
+    assert correlated(a, a, 0.999, "m").high < 0.05
+
+
+def test_a_replicated_number_shows_no_smaller_p_than_its_replicates_support():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 2
+    a, b = (
+        stats.macro_f1(np.where(rng.random(400) < p, y, 1 - y), y, 2, draws=2000).statistic
+        for p in (0.95, 0.6)
+    )
+    assert independent(a, b).p == correlated(a, b, 0.5, "m").p == stats.sharpest(a) == 0.025
+
+
+def test_a_correlation_is_taken_at_its_lower_limit():
+    rng, low, runs = np.random.default_rng(1), 0, 400
+    for _ in range(runs):
+        x = rng.normal(size=60)
+        y = 0.8 * x + 0.6 * rng.normal(size=60)
+        low += surely(float(np.corrcoef(x, y)[0, 1]), 60) > 0.8
+    assert low / runs <= 0.08
+    assert surely(0.9, 5) == -1.0 and 0.99 < surely(1.0, 100) <= 1.0
 
 
 def test_a_bound_at_infinity_is_none():
