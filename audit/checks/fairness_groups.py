@@ -62,10 +62,9 @@ class FairnessOptions(Options):
         default=1, ge=1, description="rows below which a group is shown, named, and left out of comparisons"
     )
     stored_cells: int = Field(
-        default=2000,
+        default=0,
         ge=0,
-        description="joint cell counts to store at most, for a second judgement; none is stored above it, "
-        "and with 0 no counts by outcome and decision either",
+        description="counts of all attributes crossed that are stored at most; a cell of one row is a person",
     )
 
 
@@ -133,18 +132,20 @@ def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) ->
             kinds[partition.attribute] = _kinds(subject, cells, partition)
             families |= _at_once(subject, partition, found, kinds[partition.attribute], options.minimum_rows)
         ctx.tick(done, len(crossings))
-    stored = len(cells.count) <= options.stored_cells
+    asked, stored = options.stored_cells > 0, len(cells.count) <= options.stored_cells
     tables = [_groups_table(rows)]
     if families:
         tables.append(stats.gaps_table(families))
-    if options.stored_cells:
-        tables.append(stats.counts_table(kinds, KIND_NAMES))
+    tables.append(stats.counts_table(kinds, KIND_NAMES))
     if stored:
         tables.append(_joint_table(subject, cells, names, levels))
     return Findings(
         measurements=tuple(measurements),
         tables=tuple(tables),
-        not_measured=(*notes, *_not_measured(subject, names, None if stored else len(cells.count))),
+        not_measured=(
+            *notes,
+            *_not_measured(subject, names, len(cells.count) if asked and not stored else None),
+        ),
     )
 
 

@@ -73,7 +73,7 @@ def inside(
     spacing = np.spacing(np.maximum(np.abs(x), np.abs(moved)).astype(np.float32))
     shift = np.abs(moved.astype(np.float64) - x) - ROUNDING * spacing
     u = np.where(frozen, 0.0, np.maximum(shift, 0.0) / unit).reshape(len(x), -1)
-    length = u.max(axis=1) if norm == "linf" else np.sqrt((u**2).sum(axis=1))
+    length = {"linf": u.max(axis=1), "l2": np.sqrt((u**2).sum(axis=1)), "l1": u.sum(axis=1)}[norm]
     in_box = (moved >= np.minimum(low, x)) & (moved <= np.maximum(high, x))
     same = (moved.view(np.uint32) == x.view(np.uint32)) | ~frozen
     fit = in_box & same & np.isfinite(moved)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from audit.attacks.balls import ball, size
-from audit.attacks.l1 import best, largest, nearest
+from audit.attacks.l1 import best, nearest, top
 
 D = 6
 UNIT = st.floats(0, 1, width=32)
@@ -37,7 +37,7 @@ def _step(x, v, w, eps, norm, scale):
     return b.project(v), b.maximiser(w), b.direction(w, jnp.zeros_like(x))
 
 
-_largest = jax.jit(largest)
+_top = jax.jit(top)
 
 
 def _length(u, norm):
@@ -140,20 +140,29 @@ def test_the_l1_projection_is_exact_at_the_size_of_an_image():
 
 
 @settings(max_examples=60, deadline=None)
-@given(V, st.integers(1, D))
-def test_the_largest_entries_are_those_of_a_sort(v, entries):
-    kept = np.asarray(_largest(v, np.full((3, 1), entries)))
+@given(V, X, st.floats(0.125, 4, width=32))
+def test_the_top_is_filled_in_the_order_of_a_sort(slope, bound, amount):
+    slope = np.abs(slope)
+    filled = np.asarray(_top(slope, bound, np.full((3, 1), amount)), float)
+    assert (filled >= 0).all() and (filled <= bound + 1e-6).all()
+    np.testing.assert_allclose(
+        filled.sum(1), np.minimum(bound.sum(1, dtype=float), amount), rtol=1e-5, atol=1e-6
+    )
     for i in range(3):
-        at_least = np.sort(np.abs(v[i]))[-entries]
-        np.testing.assert_array_equal(kept[i], np.where(np.abs(v[i]) >= at_least, v[i], 0))
+        for better in range(D):  # nothing is filled while a steeper entry has room
+            worse = slope[i] < slope[i, better]
+            assert filled[i, better] >= bound[i, better] - 1e-5 or filled[i, worse].sum() < 1e-6
 
 
 def test_an_l1_step_is_spread_over_the_entries_asked_for():
-    b = ball(jnp.zeros((1, 6)), 1.0, "l1", 1.0, -jnp.inf, jnp.array([1, 1, 1, 0, 1, 1.0]))
-    g = jnp.array([[3.0, -2.0, 0.5, 9.0, 1.0, 0.0]])  # the fourth may not rise
-    np.testing.assert_array_equal(b.direction(g, 0 * g), [[1, 0, 0, 0, 0, 0]])
-    np.testing.assert_array_equal(b.direction(g, 0 * g, jnp.array([[2]])), [[0.5, -0.5, 0, 0, 0, 0]])
-    np.testing.assert_array_equal(b.direction(g, 0 * g, jnp.array([[6]])), [[0.25, -0.25, 0.25, 0, 0.25, 0]])
+    climb = jax.jit(lambda b, g, entries: b.climb(0 * g, g, 0.5 * jnp.ones((1, 1)), entries))
+    b = ball(jnp.zeros((1, 6)), 1.0, "l1", 1.0, -jnp.inf, jnp.array([1, 1, 1, 0, 0.125, 1.0]))
+    g = jnp.array([[3.0, -2.0, 0.5, 9.0, 2.5, 0.0]])  # the fourth may not rise, the fifth by 1/8 only
+    np.testing.assert_array_equal(b.climb(0 * g, g, 0.5 * jnp.ones((1, 1))), [[0.5, 0, 0, 0, 0, 0]])
+    np.testing.assert_allclose(climb(b, g, jnp.array([[2]])), [[0.25, -0.125, 0, 0, 0.125, 0]], atol=1e-7)
+    np.testing.assert_allclose(
+        climb(b, g, jnp.array([[4]])), [[1 / 8, -1 / 8, 1 / 8, 0, 1 / 8, 0]], atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])

@@ -266,7 +266,7 @@ def test_a_group_that_is_one_cluster_cannot_be_compared():
 
 
 def test_joint_cells_rebuild_every_rate(table_subject):
-    tables = {table.name: table for table in _found(table_subject).tables}
+    tables = {table.name: table for table in _found(table_subject, stored_cells=2000).tables}
     cells = pd.DataFrame(
         tables["joint_cells"].rows, columns=[column.name for column in tables["joint_cells"].columns]
     )
@@ -357,8 +357,8 @@ def test_small_groups_left_out_are_in_no_widest_gap():
     assert all(t.name != "simultaneous" for t in _found(_subject([0, 1], [1, 1], {"sex": ["a", "a"]})).tables)
 
 
-def test_no_counts_are_stored_when_none_are_wanted(table_subject):
-    assert [t.name for t in _found(table_subject, stored_cells=0).tables] == ["groups", "simultaneous"]
+def test_attributes_are_not_crossed_in_stored_counts_unless_asked(table_subject):
+    assert [t.name for t in _found(table_subject).tables] == ["groups", "simultaneous", "cells"]
 
 
 def test_too_many_joint_cells_are_not_stored_and_that_is_said(table_subject):

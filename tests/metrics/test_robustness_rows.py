@@ -18,6 +18,8 @@ SPACE = {"scale": np.array([1, 0, 50], np.float32), "low": np.float32(0), "high"
         ([0.1, 0, 5.1], "linf", 0.1, False),
         ([0.06, 0, 4], "l2", 0.1, True),
         ([0.07, 0, 4], "l2", 0.1, False),
+        ([0.06, 0, 2], "l1", 0.1, True),
+        ([0.06, 0, 4], "l1", 0.1, False),
         ([0, 1e-7, 0], "linf", 0.1, False),
         ([-0.6, 0, 0], "linf", 1.0, False),
         ([np.nan, 0, 0], "linf", 1.0, False),
