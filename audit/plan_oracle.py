@@ -93,6 +93,7 @@ def _nothing(subject: Subject, options: Any, ctx: Context) -> Findings:
 
 
 STAND_IN: dict[str, Function] = {
-    name: _attacked for name in ("robustness.fgsm", "robustness.pgd", "robustness.autoattack", "robustness.minimum")
+    name: _attacked
+    for name in ("robustness.fgsm", "robustness.pgd", "robustness.autoattack", "robustness.minimum")
 }
 PLANNED = (*COUNTED, *STAND_IN)

@@ -17,7 +17,7 @@ def _decision(record, id_: str) -> Decision:
 def test_impact_ratio_names_who_and_how_many(make):
     text = words.sentence(_decision(make.failing(), "F1"))
     assert text == (
-        "Rows with sex = Female are selected 0.418 times as often as rows with sex = Male [0.384, 0.461]; "
+        "Rows with sex = Female are selected 0.418 times as often as rows with sex = Male [0.384, 0.455]; "
         "the policy asks for at least 0.80. 557 of 4,913 rows with sex = Female are selected; "
         "at the limit it would be 1,065."
     )
