@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -61,22 +62,20 @@ class Meter:
             return outputs
 
         def back(_: None, g: jax.Array) -> tuple[jax.Array]:
-            jax.debug.callback(self._add_backward, len(g))
+            jax.debug.callback(partial(self._add, "backward", len(g)))
             return (g,)
 
         passed.defvjp(lambda outputs: (outputs, None), back)
 
         def counted(params: Any, x: Any) -> jax.Array:
-            jax.debug.callback(self._add_forward, len(x))
+            jax.debug.callback(partial(self._add, "forward", len(x)))
             return passed(apply(params, x))
 
         return counted
 
-    def _add_forward(self, rows: Any) -> None:
-        self.forward += int(rows)
-
-    def _add_backward(self, rows: Any) -> None:
-        self.backward += int(rows)
+    def _add(self, way: str, rows: int) -> None:
+        """Count rows that passed this way; shapes are static, so no array has to leave the device."""
+        setattr(self, way, getattr(self, way) + rows)
 
     def _hear(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith(("/backend_compile_duration", "/jaxpr_to_mlir_module_duration")):
