@@ -34,7 +34,8 @@ def of_arrays(tree: Any) -> str:
 def dataset_digest(data: Dataset) -> dict[str, str]:
     """Return the digests of each split's rows (inputs, labels, groups, clusters) and of all of them."""
     splits = {name: of_arrays(_rows(split)) for name, split in sorted(data.splits.items())}
-    meaning = [data.task, data.classes, data.favourable, [f.name for f in data.features]]
+    features = [(f.name, f.kind, f.mutable, float(f.scale)) for f in data.features]
+    meaning = [data.task, data.classes, data.favourable, features]
     bounds = of_arrays([data.low, data.high, data.scale])
     return {**splits, "data": of_json([splits, meaning, bounds])}
 
