@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from audit.attacks.apgd import apgd
 from audit.attacks.balls import Norm, ball
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared
+from audit.attacks.mapped import Rows, Shared, keys_of, space_of
 from audit.attacks.slope import Apply, look, slope
 
 _INF = float("inf")
@@ -71,8 +71,7 @@ def fall_rows(apply: Apply, norm: Norm, loss: Loss) -> Any:
     """Return f(shared, rows) -> Fall."""
 
     def measure(s: Shared, rows: Rows) -> Fall:
-        space = {"eps": s.eps, "scale": s.scale, "low": s.low, "high": s.high}
-        return fall(apply, s.params, rows.x, rows.y, norm=norm, loss=loss, **space)
+        return fall(apply, s.params, rows.x, rows.y, norm=norm, loss=loss, **space_of(s))
 
     return measure
 
@@ -82,10 +81,8 @@ def budgeted_rows(apply: Apply, norm: Norm, loss: Loss) -> Any:
     """Return f(budget, rows) -> the inputs[n, ...] that Auto-PGD makes with so many steps and restarts."""
 
     def attack(b: Budget, rows: Rows) -> Array:
-        s, keys = b.shared, jax.vmap(jax.random.fold_in, (None, 0))(b.shared.key, rows.number)
-        space = {"eps": s.eps, "scale": s.scale, "low": s.low, "high": s.high}
-        how: dict[str, Any] = {"norm": norm, "loss": loss, "steps": b.steps, "restarts": b.restarts}
-        return apgd(apply, s.params, rows.x, rows.y, keys, **space, **how)
+        s, how = b.shared, {"norm": norm, "loss": loss, "steps": b.steps, "restarts": b.restarts}
+        return apgd(apply, s.params, rows.x, rows.y, keys_of(s, rows), **space_of(s), **how)
 
     return attack
 

@@ -62,12 +62,9 @@ def fgsm_rows(apply: Apply, norm: Norm, loss: Loss) -> Mapped:
             s.params,
             rows.x,
             rows.y,
-            eps=s.eps,
             norm=norm,
-            scale=s.scale,
-            low=s.low,
-            high=s.high,
             loss=loss,
+            **space_of(s),
         )
 
     return attack
@@ -94,12 +91,9 @@ def pgd_rows(
             rows.x,
             rows.y,
             keys_of(s, rows),
-            eps=s.eps,
             norm=norm,
-            scale=s.scale,
-            low=s.low,
-            high=s.high,
             loss=loss,
+            **space_of(s),
             steps=steps,
             restarts=restarts,
             step_size=s.step_size,
@@ -124,12 +118,9 @@ def apgd_rows(
             rows.x,
             rows.y,
             keys_of(s, rows),
-            eps=s.eps,
             norm=norm,
-            scale=s.scale,
-            low=s.low,
-            high=s.high,
             loss=loss,
+            **space_of(s),
             steps=steps,
             restarts=restarts,
             targets=targets,
@@ -161,12 +152,9 @@ def anneal_rows(
             rows.x,
             rows.y,
             keys_of(s, rows),
-            eps=s.eps,
             norm=norm,
-            scale=s.scale,
-            low=s.low,
-            high=s.high,
             loss=loss,
+            **space_of(s),
             steps=steps,
             restarts=restarts,
             targets=targets,
@@ -200,7 +188,7 @@ def noise_rows(norm: Norm) -> Mapped:
     """Return f(shared, rows) -> the inputs[n, ...] moved at random."""
 
     def attack(s: Shared, rows: Rows) -> Array:
-        return noise(rows.x, keys_of(s, rows), eps=s.eps, norm=norm, scale=s.scale, low=s.low, high=s.high)
+        return noise(rows.x, keys_of(s, rows), norm=norm, **space_of(s))
 
     return attack
 
@@ -213,6 +201,11 @@ def gradient_rows(apply: Apply, loss: Loss) -> Mapped:
         return gradient_size(apply, s.params, rows.x, rows.y, scale=s.scale, loss=loss)
 
     return measure
+
+
+def space_of(s: Shared) -> dict[str, Any]:
+    """Return the radius and the space to move in, by name."""
+    return {"eps": s.eps, "scale": s.scale, "low": s.low, "high": s.high}
 
 
 def keys_of(s: Shared, rows: Rows) -> Array:

@@ -11,10 +11,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from audit.attacks import square as squares
-from audit.attacks.balls import Ball, Norm, ball
+from audit.attacks.balls import Norm
 from audit.attacks.fab import ROUNDS, fab, fab_run
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared
+from audit.attacks.mapped import Rows, Shared, ball_of, keys_of, space_of
 from audit.attacks.minimum import minimum
 from audit.attacks.nearest import Best, Goal, Nearest
 from audit.attacks.slope import Apply
@@ -58,7 +58,7 @@ def fab_rows(
 
     def attack(s: Shared, rows: Rows) -> Nearest:
         how: dict[str, Any] = {"loss": loss, "steps": steps, "restarts": restarts, "targets": targets}
-        return fab(apply, s.params, rows.x, rows.y, _keys(s, rows), eps=s.eps, norm=norm, **_space(s), **how)
+        return fab(apply, s.params, rows.x, rows.y, keys_of(s, rows), norm=norm, **space_of(s), **how)
 
     return attack
 
@@ -72,7 +72,7 @@ def fab_parts(apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int, t
 
     def advance(c: Chunk, standing: Standing) -> Best:
         s, (rows, best) = c.shared, standing
-        g, keys = _goal(apply, norm, loss, s, rows), _keys(s, rows)
+        g, keys = _goal(apply, norm, loss, s, rows), keys_of(s, rows)
 
         def run(i: Array, best: Best) -> Best:
             return fab_run(g, keys, i, best, steps, restarts, targets)
@@ -93,7 +93,9 @@ def minimum_rows(
 
     def attack(s: Shared, rows: Rows) -> Nearest:
         how: dict[str, Any] = {"loss": loss, "steps": steps, "targets": targets}
-        return minimum(apply, s.params, rows.x, rows.y, norm=norm, **_space(s), **how)
+        return minimum(
+            apply, s.params, rows.x, rows.y, norm=norm, scale=s.scale, low=s.low, high=s.high, **how
+        )
 
     return attack
 
@@ -104,9 +106,7 @@ def square_rows(apply: Apply, norm: Norm, loss: Loss, queries: int) -> Callable[
 
     def attack(s: Shared, rows: Rows) -> Searched:
         how: dict[str, Any] = {"loss": loss, "queries": queries}
-        return square(
-            apply, s.params, rows.x, rows.y, _keys(s, rows), eps=s.eps, norm=norm, **_space(s), **how
-        )
+        return square(apply, s.params, rows.x, rows.y, keys_of(s, rows), norm=norm, **space_of(s), **how)
 
     return attack
 
@@ -116,35 +116,20 @@ def square_parts(apply: Apply, norm: Norm, loss: Loss) -> Chunked:
     """Return Square in chunks of queries begin to end, from 1 on; state.margin[n] < 0: the row has fallen."""
 
     def start(s: Shared, rows: Rows) -> Found:
-        return squares.start(apply, s.params, _ball(norm, s, rows), rows.y, _keys(s, rows), loss)
+        return squares.start(apply, s.params, ball_of(s, rows, norm), rows.y, keys_of(s, rows), loss)
 
     def advance(c: Chunk, standing: Standing) -> Found:
         s, (rows, found) = c.shared, standing
-        b, keys = _ball(norm, s, rows), _keys(s, rows)
+        b, keys = ball_of(s, rows, norm), keys_of(s, rows)
         return squares.advance(apply, s.params, b, rows.y, keys, loss, found, c.begin, c.end, c.queries)
 
     def finish(s: Shared, standing: Standing) -> Searched:
         found: Found = standing.state
-        return Searched(_ball(norm, s, standing.rows).place(found.u), found.margin, found.queries)
+        return Searched(ball_of(s, standing.rows, norm).place(found.u), found.margin, found.queries)
 
     return Chunked(start, advance, finish)
 
 
-def _space(s: Shared) -> dict[str, ArrayLike]:
-    """Return the space to move in, by name."""
-    return {"scale": s.scale, "low": s.low, "high": s.high}
-
-
-def _ball(norm: Norm, s: Shared, rows: Rows) -> Ball:
-    """Return the ball around the rows."""
-    return ball(rows.x, s.eps, norm, **_space(s))
-
-
 def _goal(apply: Apply, norm: Norm, loss: Loss, s: Shared, rows: Rows) -> Goal:
     """Return what a search for the smallest perturbation asks."""
-    return Goal(apply, s.params, _ball(norm, s, rows), rows.y, loss)
-
-
-def _keys(s: Shared, rows: Rows) -> Array:
-    """Return a key[n] for each row, from its number alone."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(s.key, rows.number)
+    return Goal(apply, s.params, ball_of(s, rows, norm), rows.y, loss)

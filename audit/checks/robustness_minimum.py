@@ -12,7 +12,7 @@ from audit.attacks.balls import Norm
 from audit.attacks.mapped_search import minimum_rows
 from audit.attacks.minimum import minimum_cost
 from audit.devices import map_examples
-from audit.evidence import Column, Findings, Measurement, Table
+from audit.evidence import Findings, Measurement, Table
 from audit.metrics.robustness import inside
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject, decide, run_model
@@ -108,13 +108,15 @@ def minimum(subject: Subject, options: MinimumOptions, ctx: Context) -> Findings
     if not np.any(s.target.scale):
         return Findings(measurements=results.nothing_moves(s.target, radii(o), TITLE), not_measured=left_out)
     found, unfinished = _found(s, o)
-    probes, fallen = _proof(s, o, found)
+    probes, known = _proof(s, o, found)
     signs, spent = hygiene.together(probes)
-    measured = results.measurements(s.target, fallen, TITLE, tables.doubt(signs, probed=o.probes))
+    measured = results.measurements(
+        s.target, _fallen(s, o, known), TITLE, tables.doubt(signs, probed=o.probes)
+    )
     shown = [_pictures(s, o, found)] if o.pictures and pictures.drawable(s.target.x.shape[1:]) else []
     return Findings(
-        measurements=(*measured, *(_median(s, f) for f in found)),
-        tables=(_curve(s, found), tables.sanity(signs), *shown),
+        measurements=(*measured, *(_median(s, f) for f in known)),
+        tables=(_curve(s, known), tables.sanity(signs), *shown),
         not_measured=(*left_out, *unfinished),
         cost=_cost(s, o, len(found), spent),
     )
@@ -156,22 +158,32 @@ def _nearest(s: Search, o: MinimumOptions, norm: Norm) -> _Found:
     return _Found(norm, moved, size, decided)
 
 
-def _proof(
-    s: Search, o: MinimumOptions, found: list[_Found]
-) -> tuple[list[hygiene.Probed], list[results.Fallen]]:
-    """Return what the probes say at each norm's middle radius, and the rows felled at each radius."""
+def _proof(s: Search, o: MinimumOptions, found: list[_Found]) -> tuple[list[hygiene.Probed], list[_Found]]:
+    """Return what the probes say at each norm's middle radius, and the sizes with what the probes found there."""
+    if not o.probes:
+        return [], found
+    probes, known = [hygiene.general(s)], []
+    radius = dict(middle(radii(o)))
+    for f in found:
+        eps = radius[f.norm]
+        probes.append(hygiene.probe(s, f.norm, eps, s.target.correct & (f.size > eps)))
+        known.append(f._replace(size=np.where(probes[-1].felled, np.minimum(f.size, eps), f.size)))
+    return probes, known
+
+
+def _fallen(s: Search, o: MinimumOptions, found: list[_Found]) -> list[results.Fallen]:
+    """Return the rows felled at each radius; a norm that was not tried in time says so."""
     sizes = {f.norm: f.size for f in found}
-    probes = [hygiene.general(s)] if o.probes else []
-    fallen: list[results.Fallen] = []
-    for norm, eps in radii(o):
-        if norm not in sizes:
-            fallen.append(results.Fallen(norm, eps, np.zeros(len(s.target.y), bool), tables.OUT_OF_TIME))
-            continue
-        if o.probes and (norm, eps) in middle(radii(o)):
-            probes.append(hygiene.probe(s, norm, eps, s.target.correct & (sizes[norm] > eps)))
-            sizes[norm] = np.where(probes[-1].felled, np.minimum(sizes[norm], eps), sizes[norm])
-        fallen.append(results.Fallen(norm, eps, s.target.correct & (sizes[norm] <= eps)))
-    return probes, fallen
+    nobody = np.full(len(s.target.y), np.inf)
+    return [
+        results.Fallen(
+            norm,
+            eps,
+            s.target.correct & (sizes.get(norm, nobody) <= eps),
+            "" if norm in sizes else tables.OUT_OF_TIME,
+        )
+        for norm, eps in radii(o)
+    ]
 
 
 def _median(s: Search, f: _Found) -> Measurement:
@@ -195,30 +207,15 @@ def _median(s: Search, f: _Found) -> Measurement:
 
 def _curve(s: Search, found: list[_Found]) -> Table:
     """Return accuracy over eps at the sizes that fell rows, a norm a series."""
-    columns = (
-        Column(name="series", label="Norm", kind="text"),
-        Column(name="x", label="eps"),
-        Column(name="value", label="Accuracy", kind="rate"),
-        Column(name="low", label="Low", kind="rate"),
-        Column(name="high", label="High", kind="rate"),
-        Column(name="n", label="Rows", kind="count"),
-    )
     rows = []
     for f in found:
         finite = f.size[np.isfinite(f.size) & s.target.correct]
         at = np.quantile(finite, np.linspace(0, 1, POINTS), method="inverted_cdf") if len(finite) else []
         for eps in dict.fromkeys([0.0, *map(float, at)]):
-            e = stats.rate(s.target.correct & (f.size > eps), cluster=s.target.cluster, side="at most")
-            rows.append((NAMES[f.norm], eps, e.value, e.low, e.high, e.n))
+            stands = stats.rate(s.target.correct & (f.size > eps), cluster=s.target.cluster, side="at most")
+            rows.append((f.norm, eps, stands))
     note = f"From each row's smallest perturbation, by the {TITLE}. Upper bounds: a stronger attack may find more."
-    return Table(
-        name="robust_accuracy",
-        title="Accuracy at every radius",
-        kind="curve",
-        columns=columns,
-        rows=tuple(rows),
-        note=note,
-    )
+    return tables.curve_of(rows, "Accuracy at every radius", note)
 
 
 def _pictures(s: Search, o: MinimumOptions, found: list[_Found]) -> Table:

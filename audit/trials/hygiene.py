@@ -59,7 +59,7 @@ def probe(s: Search, norm: Norm, eps: float, standing: np.ndarray) -> Probed:
     half, full = (_apgd(s, norm, eps, right, steps) for steps in (STEPS // 2, STEPS))
     signs = [
         _promise(s, norm, eps, right),
-        _stopped(s, right, half, full),
+        _stopped(s, right, half, full)._replace(norm=norm),
         _rises(s, norm, eps, right, full),
         _reaches_all(s, norm, right),
         _stable(s, norm, eps, right),

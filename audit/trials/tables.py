@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from audit.evidence import Column, Measurement, Table
+from audit.evidence import Column, Estimate, Measurement, Table
 from audit.metrics.sanity import Sign
 from audit.trials.results import Fallen
 from audit.trials.search import NAMES, Search
@@ -21,7 +21,12 @@ def curve(measurements: Sequence[Measurement], title: str, note: str) -> Table:
     rows = []
     for norm in dict.fromkeys(str(m.where["norm"]) for m in robust):
         own = [(float(m.where["eps"]), m.estimate) for m in robust if m.where["norm"] == norm]
-        rows += [(NAMES[norm], x, e.value, e.low, e.high, e.n) for x, e in [(0.0, clean), *own]]
+        rows += [(norm, x, e) for x, e in [(0.0, clean), *own]]
+    return curve_of(rows, f"Accuracy under {title}", note)
+
+
+def curve_of(rows: Sequence[tuple[str, float, Estimate]], title: str, note: str) -> Table:
+    """Return a curve table of (norm, eps, accuracy)."""
     columns = (
         Column(name="series", label="Norm", kind="text"),
         Column(name="x", label="eps"),
@@ -32,10 +37,10 @@ def curve(measurements: Sequence[Measurement], title: str, note: str) -> Table:
     )
     return Table(
         name="robust_accuracy",
-        title=f"Accuracy under {title}",
+        title=title,
         kind="curve",
         columns=columns,
-        rows=tuple(rows),
+        rows=tuple((NAMES[norm], x, e.value, e.low, e.high, e.n) for norm, x, e in rows),
         note=note,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audit.checks.robustness_minimum import MinimumOptions, minimum
+from audit.trials import hygiene
 from audit.trials.pictures import data_uri
 from reports.grids import as_grid
 
@@ -62,3 +63,19 @@ def test_a_png_holds_the_pixels(channels):
     assert np.abs(lines[:, 1:].reshape(image.shape) / 255 - image).max() <= 0.5 / 255 + 1e-9
     check = struct.unpack(">I", data[start + length : start + length + 4])[0]
     assert check == zlib.crc32(b"IDAT" + data[start : start + length])
+
+
+def test_what_a_probe_fells_is_in_the_measure_the_curve_and_the_median_alike(
+    table_subject, full, monkeypatch
+):
+    def fells_all(s, norm, eps, standing):
+        return hygiene.Probed([], standing, 0, 0)
+
+    monkeypatch.setattr(hygiene, "probe", fells_all)
+    options = OPTIONS.model_copy(update={"probes": True, "eps": (0.1, 0.3, 1.0)})
+    found = minimum(table_subject, options, full)
+    robust = {m.where["eps"]: m.estimate.value for m in found.measurements if m.name == "robust_accuracy"}
+    assert robust[0.1] > 0.3 and robust[0.3] == robust[1.0] == 0.0
+    assert [row[2] for row in found.tables[0].rows if row[1] >= 0.3] == [0.0]
+    median = next(m.estimate.value for m in found.measurements if m.name == "median_size")
+    assert median <= 0.3
