@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -49,6 +50,41 @@ def map_examples(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int = 
         out = jitted(shared, jax.device_put(part, split))
         parts.append(jax.tree.map(lambda a, m=stop - start: np.asarray(a)[:m], out))
     return jax.tree.map(lambda *chunks: np.concatenate(chunks), *parts)
+
+
+def queue_examples(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int) -> Any:
+    """Return f(shared, rows, real[n]) for rows, as `map_examples`; f takes them one after the other from a queue.
+
+    real: False for padding, which comes last on each device; it costs no work. Each device has a queue of its own,
+    to which rows are dealt in turn, and all queues together have `batch` places, whatever the number of rows.
+    """
+    leaves = jax.tree.leaves(rows)
+    n = len(leaves[0])
+    if n == 0:
+        raise ValueError("queue_examples needs at least one row")
+    devices = mesh()
+    size = -(-batch // devices.size) * devices.size
+    deal = np.arange(size).reshape(-1, devices.size).T.reshape(-1)
+    split, whole = NamedSharding(devices, P(AXIS)), NamedSharding(devices, P())
+    shared = jax.device_put(shared, whole)
+    queued = _on_each(f, devices)
+    parts = []
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        part = jax.tree.map(lambda a, i=start, j=stop: _pad(np.asarray(a[i:j]), size)[deal], rows)
+        real = (np.arange(size) < stop - start)[deal]
+        out = queued(shared, jax.device_put(part, split), jax.device_put(real, split))
+        parts.append(jax.tree.map(lambda a, m=stop - start: np.asarray(a)[np.argsort(deal)[:m]], out))
+    return jax.tree.map(lambda *chunks: np.concatenate(chunks), *parts)
+
+
+@lru_cache(maxsize=64)
+def _on_each(f: Callable[..., Any], devices: Mesh) -> Callable[..., Any]:
+    """Return f jitted, run by every device on its own rows."""
+    if devices.size == 1:
+        return jax.jit(f)
+    own = P(AXIS)
+    return jax.jit(jax.shard_map(f, mesh=devices, in_specs=(P(), own, own), out_specs=own, check_vma=False))
 
 
 def _pad(a: np.ndarray, size: int) -> np.ndarray:

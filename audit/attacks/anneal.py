@@ -56,14 +56,14 @@ def anneal(
 
         def stage(j: Array, so_far: tuple[Array, Found]) -> tuple[Array, Found]:
             best, found = so_far
-            wide, part = _wider(b, factor, j, stages), _part(steps, j, stages)
+            wide, most = wider(b, factor, j, stages), part(steps, j, stages)
             number = jnp.full(y.shape, i * stages + j, jnp.int32)
             s = begin(wide, wide.project(best), found, number, target)
-            s = advance(apply, params, wide, y, keys, s, part + 1, part, **how)
+            s = advance(apply, params, wide, y, keys, s, most + 1, most, **how)
             counts = j == stages - 1
             return s.best, jax.tree.map(lambda new, old: jnp.where(counts, new, old), s.found, found)
 
-        first = _wider(b, factor, 0, stages).surface(fold(keys, i))
+        first = wider(b, factor, 0, stages).surface(fold(keys, i))
         return jax.lax.fori_loop(0, stages, stage, (first, found))[1]
 
     found = clean(apply, params, b, y, keys, targets=targets, **how)
@@ -76,14 +76,14 @@ def anneal_cost(*, steps: int, restarts: int = 1, targets: int = 9, stages: int 
     return Cost(forward=each, gradient=restarts * max(targets, 1) * (steps + stages) * each)
 
 
-def _wider(b: Ball, factor: ArrayLike, stage: ArrayLike, stages: ArrayLike) -> Ball:
-    """Return the ball of a stage: factor ** 1 times eps in the first, factor ** 0 in the last."""
+def wider(b: Ball, factor: ArrayLike, stage: ArrayLike, stages: ArrayLike) -> Ball:
+    """Return the ball of a stage (one, or one an example): factor ** 1 times eps in the first, ** 0 in the last."""
     last = jnp.asarray(stages, b.x.dtype) - 1
-    power = (last - stage) / jnp.maximum(last, 1)
+    power = ((last - jnp.asarray(stage)) / jnp.maximum(last, 1)).reshape(-1, *[1] * (b.x.ndim - 1))
     return replace(b, eps=b.eps * jnp.asarray(factor, b.x.dtype) ** power)
 
 
-def _part(steps: ArrayLike, stage: ArrayLike, stages: ArrayLike) -> Array:
+def part(steps: ArrayLike, stage: ArrayLike, stages: ArrayLike) -> Array:
     """Return the steps of a stage: 3 parts each, and for the last 4 parts and what is left over."""
     each = 3 * jnp.asarray(steps, jnp.int32) // (3 * jnp.asarray(stages, jnp.int32) + 1)
     last = jnp.asarray(stages, jnp.int32) - 1

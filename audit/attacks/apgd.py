@@ -14,7 +14,7 @@ from audit.attacks import pace
 from audit.attacks.balls import Ball, Norm, ball
 from audit.attacks.losses import Loss
 from audit.attacks.pace import Halving, Pace, Sparsity
-from audit.attacks.slope import CLEAN, Apply, Cost, Slope, fold, look, slope
+from audit.attacks.slope import CLEAN, Apply, Cost, Slope, choose, fold, look, slope
 
 _INF = float("inf")
 MOMENTUM = 0.75  # the share of a step that is new; the rest repeats the step before
@@ -158,7 +158,7 @@ def advance(
     def step(_: int, s: State) -> State:
         u, drawn = _move(b, s), fold(own, s.done + 3)  # 1 drew the start
         here = slope(apply, params, b, u, y, drawn, loss=loss, target=s.target, draws=draws)
-        return _choose(s.done < total, _arrive(s, u, here, total), s)
+        return choose(s.done < total, _arrive(s, u, here, total), s)
 
     return jax.lax.fori_loop(0, steps, step, state)
 
@@ -178,32 +178,27 @@ def _move(b: Ball, s: State) -> Array:
     """Return the next point: the start, a projected step, from the second one on (but in L1) with momentum."""
     length = s.pace.step.reshape(b.eps.shape) * b.eps
     if isinstance(s.pace, Sparsity):
-        return _choose(s.done < 0, s.u, b.climb(s.u, s.here.g, length, s.pace.entries.reshape(b.eps.shape)))
-    z = _choose(s.done < 0, s.u, b.climb(s.u, s.here.g, length))
+        return choose(s.done < 0, s.u, b.climb(s.u, s.here.g, length, s.pace.entries.reshape(b.eps.shape)))
+    z = choose(s.done < 0, s.u, b.climb(s.u, s.here.g, length))
     mixed = b.project(s.u + MOMENTUM * (z - s.u) + (1 - MOMENTUM) * (s.u - s.before))
-    return _choose(s.done > 0, mixed, z)
+    return choose(s.done > 0, mixed, z)
 
 
 def _arrive(s: State, u: Array, here: Slope, total: ArrayLike) -> State:
     """Return the state at a new point: remember it if it is the best or the worst, and judge the pace."""
     fresh, done = s.done < 0, s.done + 1
     higher = here.raised > s.there.raised
-    best, there = _choose(higher, (u, here), (s.best, s.there))
+    best, there = choose(higher, (u, here), (s.best, s.there))
     paced = s.pace._replace(level=jnp.where(fresh, here.raised, s.pace.level))
     if isinstance(paced, Halving):
         paced = paced._replace(rises=paced.rises + (~fresh & (here.raised > s.here.raised)))
     paced, back = pace.judge(paced, done, total, best, there.raised)
     found = _worse(s.found, u, here.margin)
-    u, here = _choose(back, (best, there), (u, here))
+    u, here = choose(back, (best, there), (u, here))
     return State(u, s.u, here, best, there, paced, done, s.run, s.target, found)
 
 
 def _worse(found: Found, u: Array, margin: Array) -> Found:
     """Return what is found when u[n, ...] with margin[n] is seen."""
-    worst, least = _choose(margin < found.margin, (u, margin), (found.u, found.margin))
+    worst, least = choose(margin < found.margin, (u, margin), (found.u, found.margin))
     return Found(worst, least, found.towards)
-
-
-def _choose(which: Array, chosen: Any, other: Any) -> Any:
-    """Return the rows of `chosen` where which[n], else of `other` (trees of arrays with leading axis n)."""
-    return jax.tree.map(lambda a, o: jnp.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, o), chosen, other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -16,11 +15,13 @@ from audit.attacks.anneal import anneal_cost
 from audit.attacks.apgd import apgd_cost
 from audit.attacks.balls import Norm
 from audit.attacks.fab import fab_cost
+from audit.attacks.lanes import Walk, in_lanes
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared, anneal_rows, apgd_rows
-from audit.attacks.mapped_search import fab_rows, square_rows
+from audit.attacks.mapped import Rows, Shared
 from audit.attacks.slope import Apply, Cost
 from audit.attacks.square import square_cost
+from audit.attacks.walks import anneal_walk, apgd_walk
+from audit.attacks.walks_search import fab_walk, square_walk
 
 Version = Literal["standard", "plus", "rand"]
 STEPS, QUERIES, TARGETS, DRAWS = 100, 5000, 9, 20
@@ -29,11 +30,11 @@ _INF = float("inf")
 
 @dataclass(frozen=True)
 class Stage:
-    """One attack of the suite: its name, its budget in words, f(shared, rows), evaluations a row."""
+    """One attack of the suite: its name, its budget in words, its walk, evaluations a row."""
 
     name: str
     says: str
-    attack: Callable[[Shared, Rows], Any]
+    walk: Walk
     cost: Cost
 
 
@@ -96,8 +97,8 @@ def autoattack(
     """Return what the suite makes of x[n, ...] of classes y[n], each stage on the rows still standing.
 
     A row stands while every point found is decided right or lies outside the ball, judged by the model run
-    again. Rows are padded to powers of two, so that few shapes are compiled. For a randomised model
-    ('rand') a row falls where the mean margin over DRAWS draws is below 0.
+    again; it leaves a stage as soon as it has fallen. Rows are padded to powers of two, so that few shapes are
+    compiled. For a randomised model ('rand') a row falls where the mean margin over DRAWS draws is below 0.
     """
     moved, by = np.array(x), np.full(len(y), -1)
     draws = DRAWS if version == "rand" else 0
@@ -111,7 +112,8 @@ def autoattack(
         if not len(standing):
             break
         at = _padded(standing)
-        out = stage.attack(how, Rows(jnp.asarray(x)[at], jnp.asarray(y)[at], at.astype(np.uint32)))
+        rows = Rows(jnp.asarray(x)[at], jnp.asarray(y)[at], at.astype(np.uint32))
+        out = jax.jit(in_lanes(stage.walk))(how, rows, np.arange(len(at)) < len(standing))
         found = np.asarray(getattr(out, "x", out))[: len(standing)]
         near = _within(np.asarray(x)[standing], found, eps, norm, scale)
         fell = near & _wrong(apply, params, found, np.asarray(y)[standing], loss, key, draws)
@@ -135,32 +137,30 @@ class _Suite(NamedTuple):
         says = f"{STEPS} steps, {_many(restarts, 'start')}" + (f", {_many(aimed, 'target')}" if aimed else "")
         says += f", {draws} draws" if draws else ""
         says += f", on the {used} loss" + (" (too few classes for DLR)" if used != loss else "")
-        attack = apgd_rows(self.apply, self.norm, raised, STEPS, restarts, targets=targets, draws=draws)
-        return Stage(
-            name, says, attack, apgd_cost(steps=STEPS, restarts=restarts, targets=aimed, draws=draws)
-        )
+        walk = apgd_walk(self.apply, self.norm, raised, STEPS, restarts, targets=targets, draws=draws)
+        return Stage(name, says, walk, apgd_cost(steps=STEPS, restarts=restarts, targets=aimed, draws=draws))
 
     def fab(self, name: str, targets: int, restarts: int = 1) -> Stage:
         """Return a FAB stage."""
         aimed = min(targets, self.classes - 1)
         says = f"{STEPS} steps, {_many(restarts, 'start')}" + (f", {_many(aimed, 'target')}" if aimed else "")
-        attack = fab_rows(self.apply, self.norm, self.loss, STEPS, restarts, targets)
+        walk = fab_walk(self.apply, self.norm, self.loss, STEPS, restarts, targets)
         cost = fab_cost(classes=self.classes, steps=STEPS, restarts=restarts, targets=targets)
-        return Stage(name, says, attack, cost)
+        return Stage(name, says, walk, cost)
 
     def square(self) -> Stage:
         """Return the Square stage."""
-        attack = square_rows(self.apply, self.norm, self.loss, QUERIES)
-        return Stage("Square", f"{QUERIES:,} queries at most", attack, square_cost(queries=QUERIES))
+        walk = square_walk(self.apply, self.norm, self.loss, QUERIES)
+        return Stage("Square", f"{QUERIES:,} queries at most", walk, square_cost(queries=QUERIES))
 
     def anneal(self) -> Stage:
         """Return our own fifth stage: many targets, the radius annealed from above."""
         aimed = min(TARGETS, self.classes - 1)
-        attack = anneal_rows(
+        walk = anneal_walk(
             self.apply, self.norm, replace(self.loss, name="margin"), STEPS, 1, targets=TARGETS
         )
         says = f"{STEPS} steps, {_many(aimed, 'target')}, radius annealed from above"
-        return Stage("Annealed", says, attack, anneal_cost(steps=STEPS, targets=aimed))
+        return Stage("Annealed", says, walk, anneal_cost(steps=STEPS, targets=aimed))
 
 
 def _many(count: int, what: str) -> str:

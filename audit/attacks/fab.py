@@ -67,19 +67,35 @@ def fab_run(
     g: Goal, keys: Array, i: ArrayLike, best: Best, steps: ArrayLike, restarts: int, targets: int
 ) -> Best:
     """Return the best[n] after run i of fab_runs, on the target of rank i // restarts."""
-    aim = jnp.take(best.towards, jnp.asarray(i) // restarts, axis=1)
-    plane = _plane_of(g, aim) if targets else _nearest_plane(g)
-    start = jnp.zeros_like(best.u)
-    if restarts > 1:
-        start = jnp.where(jnp.asarray(i) % restarts == 0, start, _drawn(g, fold(keys, i), best))
+    run = jnp.broadcast_to(jnp.asarray(i, jnp.int32), best.size.shape)
+    plane = plane_at(g, best, run, restarts, targets)
 
     def step(_: int, state: tuple[Array, Best]) -> tuple[Array, Best]:
-        u, best = state
-        u = _across(g.ball, u, *plane(u))
-        margin = g.margin(g.scores(u))
-        return jnp.where(g.each(margin < 0), BETA * u, u), g.keep(best, u, margin)
+        return fab_step(g, *state, plane)
 
-    return jax.lax.fori_loop(0, steps, step, (start, best))[1]
+    return jax.lax.fori_loop(0, steps, step, (start(g, keys, run, best, restarts), best))[1]
+
+
+def plane_at(g: Goal, best: Best, run: Array, restarts: int, targets: int) -> Plane:
+    """Return what linearises the boundary in run[n]: towards its target, or of all classes the nearest."""
+    if not targets:
+        return _nearest_plane(g)
+    return _plane_of(g, jnp.take_along_axis(best.towards, (run // restarts)[:, None], axis=1)[:, 0])
+
+
+def start(g: Goal, keys: Array, run: Array, best: Best, restarts: int) -> Array:
+    """Return the point u[n, ...] that run[n] begins at: x itself, or for a restart one drawn around it."""
+    zero = jnp.zeros_like(best.u)
+    if restarts == 1:
+        return zero
+    return jnp.where(g.each(run % restarts == 0), zero, _drawn(g, fold(keys, run), best))
+
+
+def fab_step(g: Goal, u: Array, best: Best, plane: Plane) -> tuple[Array, Best]:
+    """Return the next point u[n, ...], and the best so far."""
+    u = _across(g.ball, u, *plane(u))
+    margin = g.margin(g.scores(u))
+    return jnp.where(g.each(margin < 0), BETA * u, u), g.keep(best, u, margin)
 
 
 def fab_cost(*, classes: int, steps: int = 100, restarts: int = 1, targets: int = 9) -> Cost:

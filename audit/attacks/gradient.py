@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from audit.attacks.balls import TINY, Norm, ball, size
+from audit.attacks.balls import TINY, Ball, Norm, ball, size
 from audit.attacks.losses import Loss
 from audit.attacks.slope import CLEAN, Apply, Cost, fold, look, slope
 
@@ -45,7 +45,7 @@ def fgsm(
     return b.place(b.maximiser(slope(apply, params, b, jnp.zeros_like(x), y, None, loss=loss).g))
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
     """Where the search stands, its velocity, and the worst point seen with its margin[n]."""
 
     u: Array
@@ -87,35 +87,54 @@ def pgd(
     """
     b = ball(x, eps, norm, scale, low, high)
     step = b.eps * (TRAVEL[norm] / steps if step_size is None else jnp.asarray(step_size, x.dtype))
-    kept = None if momentum is None else jnp.asarray(momentum, x.dtype)
     zero = jnp.zeros_like(x)
     margin, outputs = look(apply, params, b, zero, y, fold(keys, CLEAN), loss=loss, draws=draws)
     towards = loss.targets(outputs, y, targets) if targets else None
     runs = restarts * (1 if towards is None else towards.shape[1])
 
-    def seen(s: _Search, margin: Array) -> _Search:
-        worse = (margin < s.margin).reshape(b.eps.shape)
-        return s._replace(worst=jnp.where(worse, s.u, s.worst), margin=jnp.minimum(margin, s.margin))
-
-    def run(i: Array, s: _Search) -> _Search:
+    def run(i: Array, s: Search) -> Search:
         own = fold(keys, i)
         target = None if towards is None else jnp.take(towards, i % towards.shape[1], axis=1)
 
-        def climb(k: Array, s: _Search) -> _Search:
+        def one(k: Array, s: Search) -> Search:
             drawn = fold(own, k + 2)  # 1 drew the start
-            here = slope(apply, params, b, s.u, y, drawn, loss=loss, target=target, draws=draws)
-            s, g = seen(s, here.margin), here.g
-            if kept is not None:
-                g = kept * s.velocity + g / jnp.maximum(size(g, "l1"), TINY)
-                s = s._replace(velocity=g)
-            return s._replace(u=b.climb(s.u, g, step))
+            return climb(apply, params, b, y, s, step, loss, target, momentum, keys=drawn, draws=draws)
 
-        s = jax.lax.fori_loop(0, steps, climb, s._replace(u=b.uniform(own), velocity=zero))
+        s = jax.lax.fori_loop(0, steps, one, s._replace(u=b.inner(own), velocity=zero))
         last = look(apply, params, b, s.u, y, fold(own, steps + 2), loss=loss, draws=draws)
-        return seen(s, last[0])
+        return _seen(s, last[0])
 
-    found = _Search(zero, zero, zero, margin)
+    found = Search(zero, zero, zero, margin)
     return b.place(jax.lax.fori_loop(0, runs, run, found).worst)
+
+
+def climb(
+    apply: Apply,
+    params: Any,
+    b: Ball,
+    y: Array,
+    s: Search,
+    step: Array,
+    loss: Loss,
+    target: Array | None,
+    momentum: ArrayLike | None,
+    *,
+    keys: Array | None = None,
+    draws: int = 0,
+) -> Search:
+    """Return the search after one step of this length[n, 1, ...]; the point it leaves is remembered if the worst."""
+    here = slope(apply, params, b, s.u, y, keys, loss=loss, target=target, draws=draws)
+    s, g = _seen(s, here.margin), here.g
+    if momentum is not None:
+        g = jnp.asarray(momentum, g.dtype) * s.velocity + g / jnp.maximum(size(g, "l1"), TINY)
+        s = s._replace(velocity=g)
+    return s._replace(u=b.climb(s.u, g, step))
+
+
+def _seen(s: Search, margin: Array) -> Search:
+    """Return the search that has seen this margin[n] where it stands."""
+    worse = (margin < s.margin).reshape(-1, *[1] * (s.u.ndim - 1))
+    return s._replace(worst=jnp.where(worse, s.u, s.worst), margin=jnp.minimum(margin, s.margin))
 
 
 def pgd_cost(*, steps: int, restarts: int = 1, targets: int = 0, draws: int = 0) -> Cost:

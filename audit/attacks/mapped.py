@@ -13,11 +13,12 @@ import jax
 from jax import Array
 from jax.typing import ArrayLike
 
-from audit.attacks.anneal import anneal
 from audit.attacks.apgd import apgd
 from audit.attacks.balls import Ball, Norm, ball
 from audit.attacks.gradient import Apply, fgsm, gradient_size, noise, pgd
 from audit.attacks.losses import Loss
+from audit.attacks.minimum import minimum
+from audit.attacks.nearest import Nearest
 
 _KEPT = 32  # functions remembered; each keeps its model's apply alive
 
@@ -131,36 +132,15 @@ def apgd_rows(
 
 
 @lru_cache(maxsize=_KEPT)
-def anneal_rows(
-    apply: Apply,
-    norm: Norm,
-    loss: Loss,
-    steps: int,
-    restarts: int,
-    *,
-    targets: int = 9,
-    factor: float = 4.0,
-    stages: int = 3,
-    draws: int = 0,
-) -> Mapped:
-    """Return f(shared, rows) -> the inputs[n, ...] that Auto-PGD with a shrinking radius makes."""
+def minimum_rows(
+    apply: Apply, norm: Norm, loss: Loss, steps: int, targets: int
+) -> Callable[[Shared, Rows], Nearest]:
+    """Return f(shared, rows) -> the Nearest that the minimum-norm attack finds; shared.eps plays no part."""
 
-    def attack(s: Shared, rows: Rows) -> Array:
-        return anneal(
-            apply,
-            s.params,
-            rows.x,
-            rows.y,
-            keys_of(s, rows),
-            norm=norm,
-            loss=loss,
-            **space_of(s),
-            steps=steps,
-            restarts=restarts,
-            targets=targets,
-            factor=factor,
-            stages=stages,
-            draws=draws,
+    def attack(s: Shared, rows: Rows) -> Nearest:
+        how: dict[str, Any] = {"loss": loss, "steps": steps, "targets": targets}
+        return minimum(
+            apply, s.params, rows.x, rows.y, norm=norm, scale=s.scale, low=s.low, high=s.high, **how
         )
 
     return attack

@@ -63,7 +63,7 @@ def first(b: Ball, raised: Array) -> Pace:
 
 
 def judge(pace: Pace, done: Array, total: ArrayLike, best: Array, raised: Array) -> tuple[Pace, Array]:
-    """Return the pace after done[n] steps of `total`, and which examples go back to their best point.
+    """Return the pace after done[n] steps of `total` (one, or one an example), and who goes back to the best point.
 
     best[n, ...] is that point and raised[n] its loss.
     """
@@ -74,7 +74,8 @@ def judge(pace: Pace, done: Array, total: ArrayLike, best: Array, raised: Array)
 
 def _judge_halving(pace: Halving, done: Array, total: ArrayLike, raised: Array) -> tuple[Pace, Array]:
     """Halve where under 3/4 of the steps raised the loss, or the best has stood still at a step kept."""
-    checkpoints, now = -(-CHECKPOINTS * jnp.asarray(total, jnp.int32) // 100)[None], done[:, None]
+    budget = jnp.asarray(total, jnp.int32).reshape(-1, 1)
+    checkpoints, now = -(-CHECKPOINTS[None] * budget // 100), done[:, None]
     at = jnp.any(checkpoints == now, axis=1)
     since = done - jnp.max(jnp.where(checkpoints < now, checkpoints, 0), axis=1)
     few, still = 4 * pace.rises < 3 * since, pace.kept & (raised == pace.level)

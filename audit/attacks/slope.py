@@ -84,6 +84,15 @@ def fold(keys: Array, number: ArrayLike) -> Array:
     return jax.vmap(jax.random.fold_in, (0, 0 if jnp.ndim(number) else None))(keys, number)
 
 
+def choose(which: Array, chosen: Any, other: Any) -> Any:
+    """Return the rows of `chosen` where which[n], else of `other` (trees of arrays with leading axis n)."""
+
+    def pick(a: Array, b: Array) -> Array:
+        return jnp.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(pick, chosen, other)
+
+
 def _run(apply: Apply, params: Any, x: Array, keys: Array | None) -> Array:
     """Return the outputs of a model that is randomised if keys are given."""
     return apply(params, x) if keys is None else apply(params, x, keys)

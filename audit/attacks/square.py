@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from audit.attacks.balls import Ball, Norm, ball
 from audit.attacks.losses import Loss
 from audit.attacks.patches import first, propose
-from audit.attacks.slope import Apply, Cost, fold, look
+from audit.attacks.slope import Apply, Cost, choose, fold, look
 
 P_INIT = 0.8
 HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
@@ -42,7 +42,9 @@ def share(query: ArrayLike, queries: ArrayLike) -> Array:
     P_INIT, halved after each of HALVED_AFTER, which count in 10,000ths of the budget (section 4 of the paper).
     """
     at = jnp.floor(jnp.asarray(query, jnp.float32) * 10_000 / queries)
-    return P_INIT / 2.0 ** jnp.sum(at > jnp.asarray(HALVED_AFTER))
+    return P_INIT / 2.0 ** jnp.sum(
+        at[..., None] > jnp.asarray(HALVED_AFTER).reshape(*[1] * at.ndim, -1), axis=-1
+    )
 
 
 @partial(jax.jit, static_argnames=("apply", "norm", "loss"))
@@ -71,7 +73,16 @@ def square(
     if norm == "l1":
         raise ValueError("norm='l1'; expected 'linf' or 'l2', for which Square is defined")
     found = start(apply, params, b, y, keys, loss)
-    found = advance(apply, params, b, y, keys, loss, found, 1, queries, queries)
+
+    def active(s: Found) -> Array:
+        return (s.queries < queries) & (s.margin >= 0)
+
+    def query(s: Found) -> Found:
+        p = share(s.queries - 1, queries)
+        after = propose_one(apply, params, b, y, keys, loss, s, p)
+        return choose(active(s), after, s)
+
+    found = jax.lax.while_loop(lambda s: jnp.any(active(s)), query, found)
     return Searched(b.place(found.u), found.margin, found.queries)
 
 
@@ -90,35 +101,17 @@ def start(apply: Apply, params: Any, b: Ball, y: Array, keys: Array, loss: Loss)
     return Found(u, jnp.where(wrong, at_x, at_u), jnp.where(wrong, 0, 1))
 
 
-def advance(
-    apply: Apply,
-    params: Any,
-    b: Ball,
-    y: Array,
-    keys: Array,
-    loss: Loss,
-    found: Found,
-    begin: ArrayLike,
-    end: ArrayLike,
-    queries: ArrayLike,
+def propose_one(
+    apply: Apply, params: Any, b: Ball, y: Array, keys: Array, loss: Loss, found: Found, p: Array
 ) -> Found:
-    """Return where the search stands after queries begin to end (without it) of its budget `queries`, from 1 on."""
-    move = jax.vmap(partial(propose, b.norm), (0, 0, None, 0, None))
-
-    def standing(state: tuple[Array, Found]) -> Array:
-        return (state[0] < end) & jnp.any(state[1].margin >= 0)
-
-    def query(state: tuple[Array, Found]) -> tuple[Array, Found]:
-        i, s = state
-        v = move(fold(keys, i), s.u, share(i - 1, queries), b.eps, _movable(b))
-        v = jnp.clip(v, b.lower, b.upper)
-        margin = look(apply, params, b, v, y, None, loss=loss)[0]
-        active = s.margin >= 0
-        better = active & (margin < s.margin)
-        u = jnp.where(better.reshape(b.eps.shape), v, s.u)
-        return i + 1, Found(u, jnp.where(better, margin, s.margin), s.queries + active)
-
-    return jax.lax.while_loop(standing, query, (jnp.asarray(begin), found))[1]
+    """Return where the search stands after each row's next query, which changes a share p[n] of its entries."""
+    move = jax.vmap(partial(propose, b.norm), (0, 0, 0, 0, None))
+    v = move(fold(keys, found.queries), found.u, p, b.eps, _movable(b))
+    v = jnp.clip(v, b.lower, b.upper)
+    margin = look(apply, params, b, v, y, None, loss=loss)[0]
+    better = margin < found.margin
+    u = jnp.where(better.reshape(b.eps.shape), v, found.u)
+    return Found(u, jnp.where(better, margin, found.margin), found.queries + 1)
 
 
 def _movable(b: Ball) -> Array:

@@ -13,7 +13,7 @@ from audit.evidence import Column, Findings, Table
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
 from audit.trials import hygiene, results, tables
-from audit.trials.search import NAMES, Search, attack_rows, middle, radii, search
+from audit.trials.search import NAMES, Search, middle, radii, search, walk_rows
 
 QUICK = 32  # the most rows that a quick run tries
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -145,7 +145,7 @@ def _run(s: Search, o: AutoAttackOptions, norm: Norm, eps: float, before: np.nda
             tried.append(_Tried(norm, eps, stage, left_out=reason))
             continue
         with s.ctx.timed(stage.name):
-            found = attack_rows(s, stage.attack, norm, eps, at)
+            found = walk_rows(s, stage.walk, norm, eps, at)
         felled[at] |= found.felled
         tried.append(_Tried(norm, eps, stage, len(at), int(found.felled.sum())))
     return _Run(norm, eps, felled, tuple(tried), tables.OUT_OF_TIME if reason == tables.OUT_OF_TIME else "")

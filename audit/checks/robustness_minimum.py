@@ -9,7 +9,7 @@ from pydantic import Field
 
 from audit import stats
 from audit.attacks.balls import Norm
-from audit.attacks.mapped_search import minimum_rows
+from audit.attacks.mapped import minimum_rows
 from audit.attacks.minimum import minimum_cost
 from audit.devices import map_examples
 from audit.evidence import Findings, Measurement, Table

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from audit.attacks.balls import Norm
 from audit.attacks.gradient import TRAVEL
-from audit.attacks.mapped import fgsm_rows, noise_rows, pgd_rows
+from audit.attacks.mapped import fgsm_rows, noise_rows
+from audit.attacks.walks import pgd_walk
 from audit.devices import batch_size
 from audit.evidence import Findings
 from audit.metrics.robustness import batch_of
@@ -17,7 +18,7 @@ from audit.metrics.sanity import Sign, Tried, beats, still_falls
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
 from audit.trials import hygiene, results, tables
-from audit.trials.search import BATCH, Search, attack_rows, middle, radii, search, shared_of
+from audit.trials.search import BATCH, Search, attack_rows, middle, radii, search, walk_rows
 
 AGAIN = 16  # rows felled within a smaller radius that are tried again at a larger one
 QUICK = {"rows": 200, "steps": 10, "restarts": 1}  # the most a quick run spends
@@ -146,14 +147,13 @@ def _run(s: Search, o: PgdOptions, norm: Norm, eps: float, before: np.ndarray) -
     correct, apply = s.target.correct, s.subject.model.apply
     standing, fallen = np.flatnonzero(correct & ~before), np.flatnonzero(correct & before)
     at = batch_of(standing, fallen, batch_size(int(correct.sum()), BATCH, 1), AGAIN)
-    attacks = (
-        pgd_rows(apply, norm, s.loss, o.steps, o.restarts),
-        fgsm_rows(apply, norm, s.loss),
-        noise_rows(norm),
-    )
     step = TRAVEL[norm] / o.steps if o.step_size is None else o.step_size
-    shared = shared_of(s, eps, step)
-    by = [attack_rows(s, attack, norm, eps, at, shared=shared).felled for attack in attacks]
+    walk = pgd_walk(apply, norm, s.loss, o.steps, o.restarts)
+    found = [walk_rows(s, walk, norm, eps, at, step)]
+    found += [
+        attack_rows(s, made, norm, eps, at) for made in (fgsm_rows(apply, norm, s.loss), noise_rows(norm))
+    ]
+    by = [f.felled for f in found]
     felled = before.copy()
     felled[at] |= np.any(by, axis=0)
     return _Run(felled, Tried(norm, eps, *by, again=before[at]))
@@ -174,9 +174,9 @@ def _signs(tried: list[Tried]) -> list[Sign]:
 
 
 def _cost(o: PgdOptions, runs: list[_Run], probes: dict[str, int]) -> dict[str, int]:
-    """Return the evaluations of the model and of its gradient, a row each (padding apart)."""
+    """Return the evaluations of the model and of its gradient, a row each, at most (padding apart)."""
     rows = sum(len(run.tried.again) for run in runs)
     return {
-        "forward": rows * (1 + o.restarts + 3) + probes["forward"],
-        "gradient": rows * (o.steps * o.restarts + 1) + probes["gradient"],
+        "forward": rows * (1 + 3) + probes["forward"],
+        "gradient": rows * ((o.steps + 1) * o.restarts + 1) + probes["gradient"],
     }

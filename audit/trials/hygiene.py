@@ -14,12 +14,12 @@ from audit.attacks.balls import Norm
 from audit.attacks.local import Budget, budgeted_rows, fall_rows, margin_rows
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import fgsm_rows, gradient_rows, noise_rows
-from audit.attacks.mapped_search import square_rows
+from audit.attacks.walks_search import square_walk
 from audit.devices import map_examples
 from audit.metrics import sanity
 from audit.metrics.sanity import Sign
 from audit.subject import decide, run_model
-from audit.trials.search import BATCH, Found, Search, attack_rows, rows_of, shared_of
+from audit.trials.search import BATCH, Found, Search, attack_rows, rows_of, shared_of, walk_rows
 
 SAMPLE = 128  # rows probed
 QUERIES = 500  # of the probe without gradients
@@ -89,8 +89,8 @@ def _harder(s: Search, norm: Norm, eps: float, left: np.ndarray) -> list[tuple[s
         ("noise fells no more rows", attack_rows(s, noise_rows(norm), norm, eps, left)),
     ]
     if norm != "l1":
-        blind = square_rows(apply, norm, s.loss, QUERIES)
-        made.append(("a search without gradients fells no more rows", attack_rows(s, blind, norm, eps, left)))
+        blind = square_walk(apply, norm, s.loss, QUERIES)
+        made.append(("a search without gradients fells no more rows", walk_rows(s, blind, norm, eps, left)))
     return made
 
 

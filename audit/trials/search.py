@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from audit.attacks.balls import Norm
+from audit.attacks.lanes import Walk, in_lanes
 from audit.attacks.losses import Loss, LossName
 from audit.attacks.mapped import Rows, Shared
-from audit.devices import map_examples
+from audit.devices import batch_size, map_examples, queue_examples
 from audit.errors import DataError
 from audit.metrics.robustness import Target, inside, movable_scale, numbers, sample
 from audit.registry import Context
@@ -18,6 +19,7 @@ from audit.subject import Subject, decide, run_model
 
 NAMES: dict[str, str] = {"linf": "L-infinity", "l2": "L2", "l1": "L1"}
 BATCH = 256  # rows a batch; larger ones leave more of the last batch to padding
+QUEUED = 2**26  # bytes of inputs on the devices at once, waiting for a lane
 
 
 class Radii(Protocol):
@@ -96,14 +98,28 @@ def attack_rows(
     Sizes are passed as arrays, so that one compilation serves them all. shared: what every batch is given,
     where it is more than that of `shared_of`.
     """
-    t, model = s.target, s.subject.model
-    if not len(at):
-        return Found(t.x[:0], np.zeros(0, bool), np.zeros(0, bool))
-    x = t.x[at]
     given = shared_of(s, eps) if shared is None else shared
-    out = map_examples(attack, given, rows_of(s, at), batch=BATCH)
+    out = map_examples(attack, given, rows_of(s, at), batch=BATCH) if len(at) else s.target.x[:0]
+    return _judged(s, norm, eps, at, out)
+
+
+def walk_rows(s: Search, walk: Walk, norm: Norm, eps: float, at: np.ndarray, step_size: float = 0.0) -> Found:
+    """Return what an attack that drops rows as they fall makes of rows `at`, judged again as in `attack_rows`."""
+    if not len(at):
+        return _judged(s, norm, eps, at, s.target.x[:0])
+    given, rows = shared_of(s, eps, step_size), rows_of(s, at)
+    most = max(BATCH, QUEUED // max(1, rows.x[0].nbytes))
+    batch = batch_size(len(s.target.y), most, 1)  # the same however many stand: one compilation
+    return _judged(s, norm, eps, at, queue_examples(in_lanes(walk), given, rows, batch=batch))
+
+
+def _judged(s: Search, norm: Norm, eps: float, at: np.ndarray, out: Any) -> Found:
+    """Return the inputs that an attack came back with, and which are valid and decided wrongly."""
+    t, model = s.target, s.subject.model
     moved = np.asarray(getattr(out, "x", out))  # some attacks say more than where they went
-    valid = inside(x, moved, eps=eps, norm=norm, scale=t.scale, low=t.low, high=t.high)
+    if not len(at):
+        return Found(moved, np.zeros(0, bool), np.zeros(0, bool))
+    valid = inside(t.x[at], moved, eps=eps, norm=norm, scale=t.scale, low=t.low, high=t.high)
     return Found(moved, valid, decide(run_model(model, moved, batch=BATCH), model) != t.y[at])
 
 

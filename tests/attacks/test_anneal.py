@@ -5,12 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audit.attacks.anneal import _part, _wider, anneal, anneal_cost
+from audit.attacks.anneal import anneal, anneal_cost, part, wider
 from audit.attacks.apgd import apgd
 from audit.attacks.balls import ball, size
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared, anneal_rows
-from audit.devices import map_examples
 from audit.metrics.robustness import inside
 
 N, D = 32, 12
@@ -65,22 +63,12 @@ def test_a_basin_that_few_starts_within_eps_reach_is_reached_from_further_away()
 
 def test_radii_fall_in_equal_ratios_and_the_parts_add_up():
     b = ball(jnp.asarray(X), 0.1, "linf")
-    radii = [float(_wider(b, 4.0, j, 3).eps[0, 0]) for j in range(3)]
+    radii = [float(wider(b, 4.0, j, 3).eps[0, 0]) for j in range(3)]
     np.testing.assert_allclose(radii, [0.4, 0.2, 0.1], rtol=1e-6)
-    assert float(_wider(b, 4.0, 0, 1).eps[0, 0]) == pytest.approx(0.1)
-    assert [int(_part(100, j, 3)) for j in range(3)] == [30, 30, 40]
-    assert [int(_part(7, j, 3)) for j in range(3)] == [2, 2, 3]
-    assert int(_part(9, 0, 1)) == 9
-
-
-def test_an_example_does_not_depend_on_its_batch():
-    rows = Rows(X, Y, np.arange(N, dtype=np.uint32))
-    shared = Shared(W, jax.random.key(3), np.float32(0.1), np.ones(D, np.float32), 0.0, 1.0)
-    attack = anneal_rows(_linear, "l2", Loss("margin"), 12, 1, targets=2)
-    whole = map_examples(attack, shared, rows)
-    order = RNG.permutation(N)
-    shuffled = map_examples(attack, shared, jax.tree.map(lambda a: a[order], rows))
-    np.testing.assert_allclose(shuffled[np.argsort(order)], whole, atol=1e-5)
+    assert float(wider(b, 4.0, 0, 1).eps[0, 0]) == pytest.approx(0.1)
+    assert [int(part(100, j, 3)) for j in range(3)] == [30, 30, 40]
+    assert [int(part(7, j, 3)) for j in range(3)] == [2, 2, 3]
+    assert int(part(9, 0, 1)) == 9
 
 
 def test_the_stated_cost_is_the_cost():

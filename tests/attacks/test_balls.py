@@ -179,6 +179,14 @@ def test_random_draws_fill_the_ball(norm):
     np.testing.assert_allclose((u**2).mean(axis=0) / 0.25, second, rtol=0.08)
 
 
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_starts_lie_at_every_distance_however_many_dimensions(norm):
+    draw = jax.jit(lambda x, keys: ball(x, 0.5, norm).inner(keys))
+    u = draw(jnp.zeros((2000, 100)), jax.random.split(jax.random.key(0), 2000))
+    lengths = np.sort(np.asarray(size(u, norm)).ravel() / 0.5)
+    assert np.abs(lengths - np.linspace(0, 1, 2000)).max() < 1.63 / np.sqrt(2000)  # Kolmogorov-Smirnov, 1 %
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_draws_on_the_sphere_have_its_radius_and_every_direction(norm):
     draw = jax.jit(lambda x, keys: ball(x, 0.5, norm).surface(keys))

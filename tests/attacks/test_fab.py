@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
 
-from audit.attacks.fab import fab, fab_cost, fab_runs
+from audit.attacks.fab import fab, fab_cost
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared
-from audit.attacks.mapped_search import Chunk, Standing, fab_parts, fab_rows
 from audit.attacks.planes import onto_plane
-from audit.devices import map_examples
 from audit.metrics.robustness import inside
 
 N, D, K = 12, 10, 3
@@ -195,29 +192,6 @@ def _step_onto(w, gap, lower, upper, norm):
     """Return the least step onto the plane, or the corner nearest to it."""
     d = _least(w, gap, lower, upper, norm)
     return np.where(w == 0, 0.0, np.where(w * gap > 0, upper, lower)) if d is None else d
-
-
-def test_chunks_dropped_rows_batches_and_devices_change_nothing():
-    y = _classes(NET)
-    rows = Rows(X, y, np.arange(N, dtype=np.uint32))
-    shared = Shared(NET, jax.random.key(3), np.float32(0.1), SCALE, np.float32(0), np.float32(1))
-    assert jax.device_count() == 2
-    whole = map_examples(fab_rows(_net, "linf", Loss(), 5, 2, 9), shared, rows, batch=16)
-    parts = fab_parts(_net, "linf", Loss(), 5, 2, 9)
-    state, at = map_examples(parts.start, shared, rows, batch=4), np.arange(N)
-    runs = fab_runs(K, 2, 9)
-    assert runs == 4
-    for i in range(runs):
-        pick = partial(jax.tree.map, lambda a, at=at: a[at])
-        chunk = Chunk(shared, np.int32(i), np.int32(i + 1))
-        moved = map_examples(parts.advance, chunk, Standing(pick(rows), pick(state)), batch=4)
-        for kept, new in zip(state, moved, strict=True):
-            kept[at] = new
-        at = np.arange(4, N)  # the first four are left out after the first run
-    chunked = map_examples(parts.finish, shared, Standing(rows, state), batch=4)
-    np.testing.assert_allclose(whole.size[4:], chunked.size[4:], rtol=1e-4)
-    np.testing.assert_allclose(whole.x[4:], chunked.x[4:], atol=1e-4)
-    assert (chunked.size[:4] >= whole.size[:4] * (1 - 1e-4)).all()
 
 
 def test_a_probability_with_a_threshold_moves_the_boundary():

@@ -87,7 +87,7 @@ def test_pgd_equals_a_naive_loop(norm, name):
         loss=Loss(name), steps=steps, restarts=2, step_size=0.4,
     )  # fmt: skip
     b = ball(jnp.asarray(x), eps, norm, SCALE, 0.0, 1.0)
-    starts = [b.uniform(jax.vmap(lambda k, r=r: jax.random.fold_in(k, r))(keys)) for r in (0, 1)]
+    starts = [b.inner(jax.vmap(lambda k, r=r: jax.random.fold_in(k, r))(keys)) for r in (0, 1)]
     for i in range(n):
         naive = _naive_pgd(x[i], y[i], [np.asarray(s[i], np.float64) for s in starts], norm, name, eps, steps)
         np.testing.assert_allclose(moved[i], naive, atol=2e-4)

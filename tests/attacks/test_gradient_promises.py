@@ -55,7 +55,7 @@ def test_momentum_is_that_of_mi_fgsm():
     """With one step of look-ahead the worst point is the last one where the margin falls all the way."""
     eps, steps, y = 0.05, 6, np.argmin(np.asarray(_net(NET, X)), axis=1).astype(np.int32)
     b = ball(jnp.asarray(X), eps, "linf")
-    starts = np.asarray(b.uniform(jax.vmap(lambda k: jax.random.fold_in(k, 0))(_keys())), float)
+    starts = np.asarray(b.inner(jax.vmap(lambda k: jax.random.fold_in(k, 0))(_keys())), float)
     moved = pgd(_net, NET, X, y, _keys(), eps=eps, steps=steps, momentum=0.9)
     plain = pgd(_net, NET, X, y, _keys(), eps=eps, steps=steps)
     same = 0

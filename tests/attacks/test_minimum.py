@@ -7,8 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared
-from audit.attacks.mapped_search import minimum_rows
+from audit.attacks.mapped import Rows, Shared, minimum_rows
 from audit.attacks.minimum import GAMMA, LAST, STEP, minimum, minimum_cost
 from audit.devices import map_examples
 from audit.metrics.robustness import inside

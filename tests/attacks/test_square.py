@@ -1,7 +1,5 @@
 """Square against the paper's schedule, a naive loop and linear optima, and the promises of a random search."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,11 +7,8 @@ import pytest
 
 from audit.attacks.gradient import gradient_size
 from audit.attacks.losses import Loss
-from audit.attacks.mapped import Rows, Shared
-from audit.attacks.mapped_search import Chunk, Standing, square_parts, square_rows
 from audit.attacks.patches import _bump, propose
 from audit.attacks.square import share, square, square_cost
-from audit.devices import map_examples
 from audit.metrics.robustness import inside
 
 RNG = np.random.default_rng(4)
@@ -147,33 +142,6 @@ def test_subsets_hold_this_share_of_the_movable_entries_and_at_least_one():
         changed = np.asarray(draw(_keys(500), p)) != 0
         assert not changed[:, ::5].any() and changed.any(axis=1).all()
         assert abs(changed.sum(axis=1).mean() - max(40 * p, 1.0)) < 0.8
-
-
-def test_chunks_dropped_rows_and_batches_change_nothing():
-    x, y = _given("table", 12)
-    rows = Rows(x, y, np.arange(12, dtype=np.uint32))
-    shared = Shared(
-        NETS["table"],
-        jax.random.key(3),
-        np.float32(0.15),
-        np.ones(12, np.float32),
-        np.float32(0),
-        np.float32(1),
-    )
-    whole = map_examples(square_rows(_net, "linf", Loss(), 80), shared, rows, batch=16)
-    parts = square_parts(_net, "linf", Loss())
-    state = map_examples(parts.start, shared, rows, batch=4)
-    for begin in (1, 31, 61):
-        at = np.flatnonzero(state.margin >= 0)
-        pick = partial(jax.tree.map, lambda a, at=at: a[at])
-        chunk = Chunk(shared, np.int32(begin), np.int32(min(begin + 30, 80)), np.float32(80))
-        moved = map_examples(parts.advance, chunk, Standing(pick(rows), pick(state)), batch=4)
-        for kept, new in zip(state, moved, strict=True):
-            kept[at] = new
-    chunked = map_examples(parts.finish, shared, Standing(rows, state), batch=4)
-    np.testing.assert_array_equal(whole.queries, chunked.queries)
-    np.testing.assert_allclose(whole.x, chunked.x, atol=1e-6)
-    assert 0 < (whole.margin < 0).sum() < 12
 
 
 def test_hidden_gradients_do_not_hide_from_scores():

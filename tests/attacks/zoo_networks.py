@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 from jax import Array, lax
 from sklearn.datasets import load_digits
 
 from audit.attacks.gradient import pgd
-from models.convolution import convolve, max_pool
+from models.rewrite.jaxpr import rewritten
 
 Apply = Callable[[Any, Array], Array]
 TEN = tuple(range(10))
@@ -87,12 +88,12 @@ def convolutional(activation: str = "relu") -> Apply:
 
     def apply(params: Any, x: Array) -> Array:
         for w, b in params[:-1]:
-            padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-            x = max_pool(ACTIVATIONS[activation](convolve(padded, w) + b[None, None, None]))
+            z = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = nnx.max_pool(ACTIVATIONS[activation](z + b[None, None, None]), (2, 2), (2, 2))
         w, b = params[-1]
         return x.reshape(len(x), -1) @ w + b[None]
 
-    return apply
+    return rewritten(apply)
 
 
 def mlp(*units: int, activation: str = "relu", inputs: int = 64) -> Net:

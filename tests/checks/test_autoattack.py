@@ -64,7 +64,7 @@ def test_what_the_time_budget_left_undone_cannot_pass(table_subject, full):
 def test_what_an_attack_claims_but_may_not_do_is_not_counted(table_subject, full, monkeypatch):
     def cheat(*static, **how):
         made = real(*static, **how)
-        return tuple(replace(stage, attack=lambda shared, rows: rows.x + 50.0) for stage in made)
+        return tuple(replace(s, walk=s.walk._replace(finish=lambda s, rows, a: rows.x + 50.0)) for s in made)
 
     real = robustness_autoattack.stages
     monkeypatch.setattr(robustness_autoattack, "stages", cheat)
