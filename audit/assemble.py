@@ -23,6 +23,7 @@ from audit.subject import Dataset, DecisionRule, Model
 if TYPE_CHECKING:
     from audit.remedies.hooks import Hooks
     from models.network import Network
+    from models.rewrite.choose import Choice
 
 Tick = Callable[[int, int], None]
 Kind = Literal["argmax", "threshold", "top_k", "none"]
@@ -34,6 +35,7 @@ class Assembled:
     """A model, how it was trained, how to write its weights, and how to train it again with changes.
 
     network: what the model applies; another training that is given it shares its compiled code.
+    choice: whether it runs in a rewritten form.
     """
 
     model: Model
@@ -41,6 +43,7 @@ class Assembled:
     training: Table | None = None
     save: Callable[[Path], object] | None = None
     refit: Callable[..., Model] | None = None
+    choice: Choice | None = None
 
 
 def read_data(loaded: Loaded) -> Dataset:
@@ -151,11 +154,16 @@ def _network(
     like: Network | None,
 ) -> Assembled:
     """Build the network, then restore or train it."""
+    from audit import rewriting
     from models import checkpoint
 
     seed, history, origin = loaded.config.seed, (), "used as given, not trained here"
-    network = _build(loaded, given, data, seed)
-    network = replace(like, params=network.params) if like else network
+    network, choice = _build(loaded, given, data, seed), None
+    if like:
+        network = replace(like, params=network.params)
+    else:
+        of = [given.network, given.options, _code(loaded, given), digests["train"]]
+        network, choice = rewriting.chosen(network, data.splits["train"].x, given.rewrite, of, kept)
     if given.weights is not None:
         network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"
@@ -174,7 +182,7 @@ def _network(
             decision=decision,
             network=f"{given.network or ''} {_sorted(given.options)}".strip(),
             origin=origin,
-            notes=_code(loaded, given),
+            notes=(*_code(loaded, given), *rewriting.notes(choice)),
         )
 
     def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
@@ -188,6 +196,7 @@ def _network(
         training=_losses(history, given.train) if history and given.train else None,
         save=(lambda folder: checkpoint.save(folder / "weights", network.params)) if trained else None,
         refit=refit if trained else None,
+        choice=choice,
     )
 
 

@@ -133,6 +133,10 @@ class ModelConfig(Frozen):
         default=None, description="a CSV, Parquet or NPZ file of outputs for the test rows"
     )
     outputs: Literal["logits", "probabilities", "values"] = "logits"
+    rewrite: bool | None = Field(
+        default=None,
+        description="convolutions and pooling in a form with faster gradients on CPUs; null: where it measures faster",
+    )
     name: str = ""
 
 

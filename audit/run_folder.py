@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jax
 
-from audit import store
+from audit import compilation_cache, rewriting, store
 from audit.audited import Audited, Desk
 from audit.evidence import Record, Volatile
 from audit.remedy_run import Tried
@@ -57,6 +57,8 @@ def _timed(record: Record, done: Audited, desk: Desk, started: dt.datetime, earl
             "platform": platform.platform(),
             "devices": ", ".join(f"{d.platform}:{d.id}" for d in jax.devices()),
             "cpus": str(os.cpu_count()),
+            **rewriting.measured(done.made.choice),
+            **compilation_cache.named(),
         },
         earlier_judgements=earlier,
     )

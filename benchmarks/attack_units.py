@@ -12,11 +12,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from audit.attacks.gradient import fgsm, pgd
 from audit.attacks.losses import Loss
-from models.cnn import CNN, CNNOptions
+from models.build import build
+from models.rewrite.choose import faster
 
 STEPS = 10
 REPEATS = 5
@@ -36,15 +36,10 @@ def milliseconds(run: Callable[[], jax.Array], rows: int) -> tuple[float, float]
 
 def main(rows: int) -> None:
     """Print one line for each unit."""
-    net = CNN((28, 28, 1), 10, CNNOptions(), rngs=nnx.Rngs(0))
-    net.eval()
-    graph, params, rest = nnx.split(net, nnx.Param, ...)
-
-    def apply(params, x):
-        return nnx.merge(graph, params, rest)(x)
-
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.random((rows, 28, 28, 1)), jnp.float32)
+    network, choice = faster(build("cnn", shape=(28, 28, 1), outputs=10, seed=0), x)
+    apply, params = network.apply, network.params
     y = jnp.asarray(rng.integers(0, 10, rows))
     keys = jax.random.split(jax.random.key(0), rows)
     box = {"eps": 0.1, "low": 0.0, "high": 1.0}
@@ -64,6 +59,7 @@ def main(rows: int) -> None:
         "PGD step, L2": (lambda: pgd(apply, params, x, y, keys, norm="l2", steps=STEPS, **box), STEPS),
     }
     print(f"{jax.devices()[0]}, {rows} images of 28x28, Conv32-pool-Conv64-pool-Dense128-Dense10")
+    print(choice)
     for name, (run, per) in units.items():
         each, first = milliseconds(run, rows * per)
         print(f"{name:26} {each:7.3f} ms an image   first call {first:5.1f} s", flush=True)

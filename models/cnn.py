@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import jax
 from flax import nnx
 
-from models.convolution import Conv, max_pool
 from models.network import check_rate, check_units
 
 INIT = nnx.initializers.lecun_uniform()
+KERNEL = (3, 3)
+POOL = ((2, 2), (2, 2))  # window and strides
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class CNN(nnx.Module):
     ) -> None:
         height, width, channels = shape
         first, second = options.features
-        self.conv1 = Conv(channels, first, padded=True, rngs=rngs)
-        self.conv2 = Conv(first, second, padded=True, rngs=rngs)
+        self.conv1 = nnx.Conv(channels, first, KERNEL, kernel_init=INIT, rngs=rngs)
+        self.conv2 = nnx.Conv(first, second, KERNEL, kernel_init=INIT, rngs=rngs)
         self.dense1 = nnx.Linear(
             height // 4 * (width // 4) * second, options.hidden, kernel_init=INIT, rngs=rngs
         )
@@ -50,8 +51,8 @@ class CNN(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k]."""
-        x = max_pool(nnx.relu(self.conv1(x)))
-        x = max_pool(nnx.relu(self.conv2(x)))
+        x = nnx.max_pool(nnx.relu(self.conv1(x)), *POOL)
+        x = nnx.max_pool(nnx.relu(self.conv2(x)), *POOL)
         x = nnx.relu(self.dense1(x.reshape(len(x), -1)))
         return self.dense2(self.dropout(x))
 
@@ -61,12 +62,12 @@ class ClassicCNN(nnx.Module):
 
     def __init__(self, shape: tuple[int, int, int], outputs: int, *, rngs: nnx.Rngs) -> None:
         height, width, channels = shape
-        self.conv = Conv(channels, 32, padded=False, rngs=rngs)
+        self.conv = nnx.Conv(channels, 32, KERNEL, padding="VALID", kernel_init=INIT, rngs=rngs)
         self.dense = nnx.Linear(
             (height - 2) // 2 * ((width - 2) // 2) * 32, outputs, kernel_init=INIT, rngs=rngs
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k]."""
-        x = max_pool(nnx.relu(self.conv(x)))
+        x = nnx.max_pool(nnx.relu(self.conv(x)), *POOL)
         return self.dense(x.reshape(len(x), -1))

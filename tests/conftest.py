@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jax-audit-tests-")  # not the user's
 
+import atexit
 import hashlib
+import shutil
 from pathlib import Path
 
 import hypothesis
@@ -22,6 +26,7 @@ from audit.evidence import Artifact
 from audit.registry import Context
 from audit.subject import Dataset, Feature, Model, Split, Subject, observe
 
+atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("audit", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("audit")

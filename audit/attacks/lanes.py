@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -59,40 +59,36 @@ def in_lanes(walk: Walk, width: int | None = None) -> Laned:
         w = min(n, width or lanes(rows.x))
         end = jnp.sum(real, dtype=jnp.int32)
 
-        def waits(q: Queue) -> Array:
-            return walk.over(q.state) & (q.place < n)
-
         def more(q: Queue) -> Array:
-            return jnp.any(q.place < n)
+            return jnp.any(q.place < n) | (q.after < end)
 
         def turn(q: Queue) -> Queue:
-            idle = walk.over(q.state) | (q.place == n)
-            state = choose(idle, q.state, walk.step(s, q.rows, q.state))
-            q = q._replace(state=state)
-            waiting = jnp.sum(waits(q))
-            stuck = jnp.all(walk.over(state) | (q.place == n))
-            due = (waiting * WAITING >= w) & (q.after < end)
-            return jax.lax.cond(due | stuck, move_up, lambda q: q, q)
+            free = walk.over(q.state) | (q.place == n)
+            q = q._replace(state=choose(free, q.state, walk.step(s, q.rows, q.state)))
+            free = walk.over(q.state) | (q.place == n)
+            due = (jnp.sum(free) * WAITING >= w) & (q.after < end)
+            return jax.lax.cond(due | jnp.all(free), partial(move_up, free), lambda q: q, q)
 
-        def move_up(q: Queue) -> Queue:
-            leaves = waits(q)
+        def move_up(free: Array, q: Queue) -> Queue:
+            done = jnp.where(free, q.place, n)  # the length of the queue: nowhere
             results = jax.tree.map(
-                lambda all_, new: all_.at[jnp.where(leaves, q.place, n)].set(new, mode="drop"),
+                lambda all_, new: all_.at[done].set(new, mode="drop"),
                 q.results,
                 walk.finish(s, q.rows, q.state),
             )
-            place = q.after + jnp.cumsum(leaves) - 1
-            place = jnp.where(leaves, jnp.where(place < end, place, n), q.place)
+            place = q.after + jnp.cumsum(free) - 1
+            place = jnp.where(free, jnp.where(place < end, place, n), q.place)
             fresh = jax.tree.map(lambda a: jnp.take(a, jnp.minimum(place, n - 1), axis=0), rows)
-            state = choose(leaves, walk.begin(s, fresh), q.state)
-            return Queue(q.after + jnp.sum(leaves), place, fresh, state, results)
+            state = choose(free, walk.begin(s, fresh), q.state)
+            return Queue(q.after + jnp.sum(free), place, fresh, state, results)
 
-        place = jnp.where(jnp.arange(w) < end, jnp.arange(w), n)
         first = jax.tree.map(lambda a: a[:w], rows)
-        state = walk.begin(s, first)
+        state = jax.eval_shape(walk.begin, s, first)
         like = jax.eval_shape(walk.finish, s, first, state)
         results = jax.tree.map(lambda a: jnp.zeros((n, *a.shape[1:]), a.dtype), like)
-        return jax.lax.while_loop(more, turn, Queue(jnp.asarray(w), place, first, state, results)).results
+        nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), state)  # every lane is free at first
+        queue = Queue(jnp.zeros((), jnp.int32), jnp.full(w, n), first, nothing, results)
+        return jax.lax.while_loop(more, turn, queue).results
 
     return f
 

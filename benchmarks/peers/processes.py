@@ -10,15 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peers.children import LIMIT, PeerFailed
 from benchmarks.peers.victims import Victim, logits, weights
 
 ROOT = Path(__file__).parents[2]
 PEERS = ("torchattacks", "foolbox", "art")
-LIMIT = 1800  # seconds of one attack
-
-
-class PeerFailed(Exception):
-    """A peer's attack gave no answer; the message says why in one line."""
 
 
 def peers_here(python: str | None) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,6 @@ from art.estimators.classification import PyTorchClassifier
 from benchmarks.peers.serve import Job, main
 
 NORMS = {"linf": np.inf, "l2": 2}
-BATCH = 128
 
 
 def classifier(job: Job) -> PyTorchClassifier:
@@ -37,16 +36,16 @@ def classifier(job: Job) -> PyTorchClassifier:
 
 
 def pgd(job: Job) -> np.ndarray:
-    """Return PGD's last iterate: 40 steps that together reach 2.5 eps (L2: 5 eps), one random start."""
-    step = (2.5 if job.norm == "linf" else 5) * job.eps / 40
+    """Return PGD's last iterate: steps that together reach 2.5 eps (L2: 5 eps), one random start."""
+    step = (2.5 if job.norm == "linf" else 5) * job.eps / job.steps
     attack = ProjectedGradientDescent(
         classifier(job),
         norm=NORMS[job.norm],
         eps=job.eps,
         eps_step=step,
-        max_iter=40,
+        max_iter=job.steps,
         num_random_init=1,
-        batch_size=BATCH,
+        batch_size=job.batch,
         verbose=False,
     )
     return attack.generate(job.x.numpy(), job.y.numpy())
@@ -61,7 +60,7 @@ def apgd(job: Job, loss: str) -> AutoProjectedGradientDescent:
         eps_step=2 * job.eps,
         max_iter=100,
         nb_random_init=1,
-        batch_size=BATCH,
+        batch_size=job.batch,
         loss_type=loss,
         verbose=False,
     )
@@ -79,10 +78,14 @@ def autoattack(job: Job) -> np.ndarray:
     stages = [
         apgd(job, "cross_entropy"),
         apgd(job, "difference_logits_ratio"),
-        DeepFool(classifier(job), max_iter=100, epsilon=1e-3, nb_grads=10, batch_size=BATCH, verbose=False),
+        DeepFool(
+            classifier(job), max_iter=100, epsilon=1e-3, nb_grads=10, batch_size=job.batch, verbose=False
+        ),
         square(job),
     ]
-    attack = AutoAttack(classifier(job), norm=NORMS[job.norm], eps=job.eps, attacks=stages, batch_size=BATCH)
+    attack = AutoAttack(
+        classifier(job), norm=NORMS[job.norm], eps=job.eps, attacks=stages, batch_size=job.batch
+    )
     return attack.generate(job.x.numpy(), job.y.numpy())
 
 

@@ -10,14 +10,16 @@ from benchmarks.peers.serve import Job, main
 
 
 def pgd(job: Job) -> torch.Tensor:
-    """Return PGD's last iterate: 40 steps that together reach 2.5 eps (L2: 5 eps), one random start."""
+    """Return PGD's last iterate: steps that together reach 2.5 eps (L2: 5 eps), one random start."""
     if job.norm == "linf":
-        attack = foolbox.attacks.LinfPGD(rel_stepsize=2.5 / 40, steps=40)
+        attack = foolbox.attacks.LinfPGD(rel_stepsize=2.5 / job.steps, steps=job.steps)
     else:
-        attack = foolbox.attacks.L2PGD(rel_stepsize=5 / 40, steps=40)
+        attack = foolbox.attacks.L2PGD(rel_stepsize=5 / job.steps, steps=job.steps)
     model = foolbox.PyTorchModel(job.model, bounds=(0, 1), device="cpu")
     return attack(model, job.x, job.y, epsilons=job.eps)[1]
 
 
+ATTACKS = {"pgd": pgd}
+
 if __name__ == "__main__":
-    main("foolbox", {"pgd": pgd})
+    main("foolbox", ATTACKS)

@@ -16,11 +16,11 @@ NORMS = {"linf": "Linf", "l2": "L2"}
 
 
 def pgd(job: Job) -> torch.Tensor:
-    """Return PGD's last iterate: 40 steps that together reach 2.5 eps (L2: 5 eps), one random start."""
+    """Return PGD's last iterate: steps that together reach 2.5 eps (L2: 5 eps), one random start."""
     if job.norm == "linf":
-        attack = torchattacks.PGD(job.model, eps=job.eps, alpha=2.5 * job.eps / 40, steps=40)
+        attack = torchattacks.PGD(job.model, eps=job.eps, alpha=2.5 * job.eps / job.steps, steps=job.steps)
     else:
-        attack = torchattacks.PGDL2(job.model, eps=job.eps, alpha=5 * job.eps / 40, steps=40)
+        attack = torchattacks.PGDL2(job.model, eps=job.eps, alpha=5 * job.eps / job.steps, steps=job.steps)
     return attack(job.x, job.y)
 
 

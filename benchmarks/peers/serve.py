@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.peers.network import CNN
+from benchmarks.peers.network import NETWORKS, Network
 
 AGREE = 1e-4  # the logits must be those of JAX to this, relative and absolute
 
@@ -26,12 +26,14 @@ AGREE = 1e-4  # the logits must be those of JAX to this, relative and absolute
 class Job(NamedTuple):
     """What an attack is given: images[n, c, h, w] in [0, 1] and classes[n], both tensors."""
 
-    model: CNN
+    model: Network
     x: torch.Tensor
     y: torch.Tensor
     norm: str
     eps: float
     seed: int
+    steps: int = 40  # of PGD
+    batch: int = 128  # of attacks that batch by themselves
 
 
 Attack = Callable[[Job], Any]
@@ -46,13 +48,10 @@ def main(distribution: str, attacks: dict[str, Attack]) -> None:
         given = dict(file)
     how = json.loads(str(given["how"]))
     torch.set_num_threads(how["threads"])
-    model = CNN({k.removeprefix("weights/"): v for k, v in given.items() if k.startswith("weights/")}).eval()
-    x = torch.from_numpy(np.ascontiguousarray(given["x"].transpose(0, 3, 1, 2)))
-    _check_logits(model, x, given["logits"])
-    job = Job(model, x, torch.from_numpy(given["y"].astype(np.int64)), how["norm"], how["eps"], 0)
-    model.forward_rows = model.backward_rows = 0
+    job = made(given, how)
+    model = job.model
     start = time.perf_counter()
-    moved = torch.stack([_attacked(attacks[how["attack"]], job, seed) for seed in range(how["seeds"])])
+    moved = torch.stack([attacked(attacks[how["attack"]], job, seed) for seed in range(how["seeds"])])
     cost = {"seconds": time.perf_counter() - start}
     cost |= {"forward": model.forward_rows, "backward": model.backward_rows}
     with torch.no_grad():
@@ -60,14 +59,25 @@ def main(distribution: str, attacks: dict[str, Attack]) -> None:
     np.savez(sys.argv[2], x=moved.permute(0, 1, 3, 4, 2).numpy(), wrong=wrong.numpy(), cost=json.dumps(cost))
 
 
-def _attacked(attack: Attack, job: Job, seed: int) -> torch.Tensor:
+def made(given: dict[str, np.ndarray], how: dict[str, Any]) -> Job:
+    """Return the job of a file, its network rebuilt and its logits checked; how may name another network."""
+    weights = {k.removeprefix("weights/"): v for k, v in given.items() if k.startswith("weights/")}
+    model = Network(weights, NETWORKS[how.get("network", "cnn")]).eval()
+    x = torch.from_numpy(np.ascontiguousarray(given["x"].transpose(0, 3, 1, 2)))
+    _check_logits(model, x, given["logits"])
+    model.forward_rows = model.backward_rows = 0
+    more = {name: how[name] for name in ("steps", "batch") if name in how}
+    return Job(model, x, torch.from_numpy(given["y"].astype(np.int64)), how["norm"], how["eps"], 0, **more)
+
+
+def attacked(attack: Attack, job: Job, seed: int) -> torch.Tensor:
     """Return what the attack makes of the images with every random state set from the seed."""
     torch.manual_seed(seed)
     np.random.seed(seed)
     return torch.as_tensor(attack(job._replace(seed=seed))).detach().float()
 
 
-def _check_logits(model: CNN, x: torch.Tensor, expected: np.ndarray) -> None:
+def _check_logits(model: Network, x: torch.Tensor, expected: np.ndarray) -> None:
     """Stop unless the rebuilt network gives the logits of the original."""
     with torch.no_grad():
         logits = model(x).numpy()

@@ -5,11 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 from sklearn.preprocessing import StandardScaler
 
 from models.build import build, options_of
-from models.convolution import convolve, max_pool
 
 
 def _x(shape, n=6, seed=0):
@@ -44,37 +42,14 @@ def test_classic_cnn_equals_linen_layers_with_the_same_weights():
     np.testing.assert_allclose(jax.jit(net.apply)(net.params, x), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("channels", [1, 12])
-def test_convolution_and_its_gradients_equal_xla_s_own(channels):
-    rng = np.random.default_rng(0)
-    x = jnp.asarray(rng.normal(size=(3, 7, 6, channels)), jnp.float32)
-    kernel = jnp.asarray(rng.normal(size=(3, 3, channels, 5)), jnp.float32)
-    weight = jnp.asarray(rng.normal(size=(3, 5, 4, 5)), jnp.float32)
-
-    def native(x, kernel):
-        return lax.conv_general_dilated(
-            x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-
-    def total(f):
-        return lambda x, k: (weight * f(x, k) ** 2).sum()
-
-    np.testing.assert_allclose(convolve(x, kernel), native(x, kernel), atol=1e-5)
-    ours, theirs = (jax.grad(total(f), (0, 1))(x, kernel) for f in (convolve, native))
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
-
-
-@pytest.mark.parametrize(("h", "w"), [(2, 2), (5, 8), (9, 3)])
-def test_max_pool_equals_a_windowed_reduction(h, w):
-    x = np.random.default_rng(h * 10 + w).normal(size=(2, h, w, 3)).astype(np.float32)
-    expected = lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-    np.testing.assert_array_equal(max_pool(jnp.asarray(x)), expected)
-
-
-def test_tied_maxima_share_the_gradient():
-    grad = jax.grad(lambda x: max_pool(x).sum())(jnp.ones((1, 2, 2, 1)))
-    np.testing.assert_allclose(grad.ravel(), [0.25] * 4)
+def test_cnn_equals_linen_layers_with_the_same_weights():
+    net, x = build("cnn", shape=(9, 8, 2), outputs=3, seed=3, options={"features": (4, 6)}), _x((9, 8, 2))
+    h, p = x, net.params["params"]
+    for name, features in (("conv1", 4), ("conv2", 6)):
+        h = nn.max_pool(nn.relu(nn.Conv(features, (3, 3)).apply({"params": p[name]}, h)), (2, 2), (2, 2))
+    h = nn.relu(nn.Dense(128).apply({"params": p["dense1"]}, h.reshape(len(x), -1)))
+    expected = nn.Dense(3).apply({"params": p["dense2"]}, h)
+    np.testing.assert_allclose(jax.jit(net.apply)(net.params, x), expected, atol=1e-5)
 
 
 def test_numeric_columns_are_standardised_as_scikit_learn_does_and_a_constant_column_is_safe():
