@@ -68,8 +68,8 @@ def source_digest() -> str:
     root = Path(__file__).parent
     files = [
         *root.rglob("*.py"),
-        *(root.parent / "models").glob("*.py"),
-        *(root.parent / "reports").glob("*.py"),
+        *(root.parent / "models").rglob("*.py"),
+        *(root.parent / "reports").rglob("*.py"),
     ]
     return of_json(
         {f.relative_to(root.parent).as_posix(): f.read_text(encoding="utf-8") for f in sorted(files)}

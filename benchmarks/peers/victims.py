@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from audit.metrics.robustness import inside
 from models.build import build
 from models.network import Network
 from models.recipe import Recipe
+from models.rewrite.jaxpr import rewritten
 from models.train import fit
 
 
@@ -96,6 +97,7 @@ def _trained(network: Network, plan: Plan, x: np.ndarray, y: np.ndarray) -> Netw
         keys = jax.random.split(key, len(bx))
         return pgd(apply, params, bx, by, keys, eps=plan.at, low=0.0, high=1.0, steps=7)
 
+    network = replace(network, apply=rewritten(network.apply), train_apply=rewritten(network.train_apply))
     recipe = Recipe(epochs=plan.epochs, patience=None, learning_rate=2e-3)
     return fit(network, (x, y), None, "multiclass", recipe, perturb=perturb if plan.at else None).network
 
