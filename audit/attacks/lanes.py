@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -62,25 +62,33 @@ def in_lanes(walk: Walk, width: int | None = None) -> Laned:
         def more(q: Queue) -> Array:
             return jnp.any(q.place < n) | (q.after < end)
 
-        def turn(q: Queue) -> Queue:
-            free = walk.over(q.state) | (q.place == n)
-            q = q._replace(state=choose(free, q.state, walk.step(s, q.rows, q.state)))
-            free = walk.over(q.state) | (q.place == n)
-            due = (jnp.sum(free) * WAITING >= w) & (q.after < end)
-            return jax.lax.cond(due | jnp.all(free), partial(move_up, free), lambda q: q, q)
+        def free(q: Queue, state: Any) -> Array:
+            return walk.over(state) | (q.place == n)
 
-        def move_up(free: Array, q: Queue) -> Queue:
-            done = jnp.where(free, q.place, n)  # the length of the queue: nowhere
+        def turn(q: Queue) -> Queue:
+            q = move_up(free(q, q.state), q)
+
+            def busy(state: Any) -> Array:
+                few = jnp.sum(free(q, state)) * WAITING < w
+                return (few | (q.after >= end)) & ~jnp.all(free(q, state))
+
+            def step(state: Any) -> Any:
+                return choose(free(q, state), state, walk.step(s, q.rows, state))
+
+            return q._replace(state=jax.lax.while_loop(busy, step, q.state))
+
+        def move_up(leaves: Array, q: Queue) -> Queue:
+            done = jnp.where(leaves, q.place, n)  # the length of the queue: nowhere
             results = jax.tree.map(
                 lambda all_, new: all_.at[done].set(new, mode="drop"),
                 q.results,
                 walk.finish(s, q.rows, q.state),
             )
-            place = q.after + jnp.cumsum(free) - 1
-            place = jnp.where(free, jnp.where(place < end, place, n), q.place)
+            place = q.after + jnp.cumsum(leaves) - 1
+            place = jnp.where(leaves, jnp.where(place < end, place, n), q.place)
             fresh = jax.tree.map(lambda a: jnp.take(a, jnp.minimum(place, n - 1), axis=0), rows)
-            state = choose(free, walk.begin(s, fresh), q.state)
-            return Queue(q.after + jnp.sum(free), place, fresh, state, results)
+            state = choose(leaves, walk.begin(s, fresh), q.state)
+            return Queue(q.after + jnp.sum(leaves), place, fresh, state, results)
 
         first = jax.tree.map(lambda a: a[:w], rows)
         state = jax.eval_shape(walk.begin, s, first)
