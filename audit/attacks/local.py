@@ -42,6 +42,7 @@ def fall(
     params: Any,
     x: Array,
     y: Array,
+    keys: Array,
     *,
     eps: ArrayLike,
     norm: Norm = "linf",
@@ -50,18 +51,22 @@ def fall(
     high: ArrayLike = _INF,
     loss: Loss = Loss("margin"),  # noqa: B008  (frozen)
 ) -> Fall:
-    """Return the Fall over steps of STEPS times eps along the steepest descent of the margin at x[n, ...].
+    """Return the Fall over steps of STEPS times eps along the steepest descent of the margin near x[n, ...].
+
+    The steps begin at a random point, uniform in half the ball: at x itself a model may well have a kink (a
+    table's round numbers lie on the edges of its bins), where the gradient speaks for one side only.
 
     Where the model is smooth promise and outcome agree for small steps; where its gradient is masked
     (rounded inputs, noise, shattering) they do not (Athalye, Carlini and Wagner 2018).
     """
     b = ball(x, eps, norm, scale, low, high)
-    here = slope(apply, params, b, jnp.zeros_like(x), y, None, loss=loss)
+    start = b.uniform(keys) / 2
+    here = slope(apply, params, b, start, y, None, loss=loss)
     axes = tuple(range(1, x.ndim))
     promised, come = [], []
     for part in STEPS:
-        u = b.project(part * b.maximiser(here.g))
-        promised.append(jnp.sum(here.g * u, axis=axes))
+        u = b.project(start + part * b.maximiser(here.g))
+        promised.append(jnp.sum(here.g * (u - start), axis=axes))
         come.append(here.margin - look(apply, params, b, u, y, None, loss=loss)[0])
     return Fall(jnp.stack(promised, 1), jnp.stack(come, 1))
 
@@ -71,7 +76,7 @@ def fall_rows(apply: Apply, norm: Norm, loss: Loss) -> Any:
     """Return f(shared, rows) -> Fall."""
 
     def measure(s: Shared, rows: Rows) -> Fall:
-        return fall(apply, s.params, rows.x, rows.y, norm=norm, loss=loss, **space_of(s))
+        return fall(apply, s.params, rows.x, rows.y, keys_of(s, rows), norm=norm, loss=loss, **space_of(s))
 
     return measure
 

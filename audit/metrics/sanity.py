@@ -53,10 +53,18 @@ def beats(what: str, norm: str, strong: Sequence[np.ndarray], weak: Sequence[np.
 
 
 def still_falls(norm: str, tried: Sequence[Tried]) -> Sign:
-    """Return whether rows felled within a smaller radius fall to the attack at a larger one as well."""
+    """Return whether rows felled within a smaller radius fall to the attack at a larger one as well.
+
+    It warns where the exact lower 95 % bound of the share that does not exceeds MARGIN.
+    """
     again = np.concatenate([t.by_attack[t.again] for t in tried])
-    value = float(again.mean()) if len(again) else None
-    return _at_least("rows felled at a smaller eps fall again", norm, value, len(again), 1 - MARGIN)
+    n, missed = len(again), int(np.sum(~again))
+    low = float(betaincinv(missed, n - missed + 1, SURE)) if missed else 0.0
+    result = "not applicable" if not n else "pass" if low <= MARGIN else "warn"
+    limit = f"not below {1 - MARGIN:g}, beyond doubt"
+    return Sign(
+        "rows felled at a smaller eps fall again", norm, result, 1 - missed / n if n else None, limit, n
+    )
 
 
 def does_not_fall(norm: str, felled: Sequence[np.ndarray]) -> Sign:

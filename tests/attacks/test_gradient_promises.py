@@ -7,6 +7,7 @@ import pytest
 
 from audit.attacks.balls import ball
 from audit.attacks.gradient import fgsm, gradient_size, pgd, pgd_cost
+from audit.attacks.local import fall
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import Rows, Shared, pgd_rows
 from audit.devices import map_examples
@@ -172,3 +173,22 @@ def test_gradients_that_vanish_or_are_not_finite_are_seen_and_survived():
     assert (np.asarray(gradient_size(_net, NET, X, y)) > 0).all()
     assert np.isnan(np.asarray(gradient_size(broken, NET, X, y))).all()
     assert np.isfinite(np.asarray(pgd(broken, NET, X, y, _keys(), eps=0.1, steps=3))).all()
+
+
+@NORMS
+def test_small_steps_keep_their_promise_at_the_kinks_of_a_table_but_not_of_a_staircase(norm):
+    def bent(params, x):  # round numbers lie on the kink, where the gradient is that of one side
+        odds = jnp.sum(3 * jnp.maximum(x - 0.5, 0) - jnp.maximum(0.5 - x, 0) / 3, axis=1)
+        return jnp.stack([odds, 0.3 + 0 * odds], axis=1)
+
+    def steps(params, x):
+        rounded = x + jax.lax.stop_gradient(jnp.round(x * 4) / 4 - x)
+        return bent(params, rounded)
+
+    x, y = np.full((N, D), 0.5, np.float32), np.zeros(N, np.int32)
+    ratios = {}
+    for name, model in (("bent", bent), ("steps", steps)):
+        found = fall(model, None, x, y, _keys(), eps=0.05, norm=norm, low=0.0, high=1.0)
+        ratios[name] = np.median(np.asarray(found.come / found.promised), axis=0)
+    assert (np.abs(ratios["bent"] - 1) < 0.4).all()
+    assert not ((ratios["steps"] > 0.5) & (ratios["steps"] < 2)).all()

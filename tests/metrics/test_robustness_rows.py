@@ -83,5 +83,9 @@ def test_signs_of_a_broken_attack_warn_and_those_of_a_sound_one_pass():
     lost, kept = (Tried("l2", 0.1, by, no, no, half) for by in (~half, half))
     assert (still_falls("l2", [lost]).result, still_falls("l2", [lost]).n) == ("warn", 5)
     assert still_falls("l2", [kept]).result == "pass"
+    every = np.ones(49, bool)
+    by_chance, too_many = (Tried("l2", 0.1, np.arange(49) >= k, every, every, every) for k in (1, 4))
+    assert still_falls("l2", [by_chance]).result == "pass"  # 1 of 49: the truth may well be 1 of 100
+    assert still_falls("l2", [too_many]).result == "warn"  # 4 of 49: probability .0016 at 1 of 100
     assert [s.result for s in gradients(np.array([1.0, 2.0]))] == ["pass", "pass"]
     assert [s.result for s in gradients(np.array([0.0, np.nan]))] == ["warn", "warn"]
