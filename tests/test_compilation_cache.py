@@ -37,6 +37,11 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(tmp_path):
     assert _run(XDG_CACHE_HOME=str(tmp_path / "file")) == "6.0 {}\n"
 
 
+def test_jax_can_be_told_to_keep_nothing(tmp_path):
+    off = _run(JAX_ENABLE_COMPILATION_CACHE="false", XDG_CACHE_HOME=str(tmp_path))
+    assert off == "6.0 {}\n" and not list((tmp_path / "jax-audit" / "xla").iterdir())
+
+
 def test_a_folder_that_jax_was_told_is_left_alone(tmp_path):
     own = tmp_path / "own"
     said = _run(JAX_COMPILATION_CACHE_DIR=str(own), XDG_CACHE_HOME=str(tmp_path / "cache"))

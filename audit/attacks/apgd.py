@@ -14,7 +14,7 @@ from audit.attacks import pace
 from audit.attacks.balls import Ball, Norm, ball
 from audit.attacks.losses import Loss
 from audit.attacks.pace import Halving, Pace, Sparsity
-from audit.attacks.slope import CLEAN, Apply, Cost, Slope, choose, fold, look, slope
+from audit.attacks.slope import CLEAN, Apply, Cost, Slope, aim, choose, fold, look, slope
 
 _INF = float("inf")
 MOMENTUM = 0.75  # the share of a step that is new; the rest repeats the step before
@@ -119,9 +119,7 @@ def start(b: Ball, keys: Array, found: Found, run: ArrayLike) -> State:
     The model has not been asked there yet. With classes to aim at, consecutive runs take them in turn.
     """
     number = jnp.broadcast_to(jnp.asarray(run, jnp.int32), found.margin.shape)
-    turn, target = (number % runs(found))[:, None], None
-    if found.towards is not None:
-        target = jnp.take_along_axis(found.towards, turn, axis=1)[:, 0]
+    target = aim(found.towards, number)
     return begin(b, b.surface(fold(keys, number)), found, number, target)
 
 
@@ -161,11 +159,6 @@ def advance(
         return choose(s.done < total, _arrive(s, u, here, total), s)
 
     return jax.lax.fori_loop(0, steps, step, state)
-
-
-def worst(b: Ball, state: State) -> Array:
-    """Return the inputs[n, ...] of smallest margin met so far; state.found.margin below 0: decided wrongly."""
-    return b.place(state.found.u)
 
 
 def apgd_cost(*, steps: int, restarts: int = 1, targets: int = 0, draws: int = 0) -> Cost:

@@ -16,7 +16,7 @@ from audit.attacks.balls import TINY, Ball, Norm, ball, size
 from audit.attacks.losses import Loss
 from audit.attacks.nearest import DUAL, Best, Goal, Nearest
 from audit.attacks.planes import onto_plane
-from audit.attacks.slope import Apply, Cost, fold
+from audit.attacks.slope import Apply, Cost, aim, fold
 
 ALPHA_MAX, ETA, BETA = 0.1, 1.05, 0.9  # bias towards x, overshoot, backward step (Croce and Hein 2020)
 ROUNDS = 5  # of the last search along the segment from x: its ends, then three
@@ -78,9 +78,8 @@ def fab_run(
 
 def plane_at(g: Goal, best: Best, run: Array, restarts: int, targets: int) -> Plane:
     """Return what linearises the boundary in run[n]: towards its target, or of all classes the nearest."""
-    if not targets:
-        return _nearest_plane(g)
-    return _plane_of(g, jnp.take_along_axis(best.towards, (run // restarts)[:, None], axis=1)[:, 0])
+    target = aim(best.towards if targets else None, run // restarts)
+    return _nearest_plane(g) if target is None else _plane_of(g, target)
 
 
 def start(g: Goal, keys: Array, run: Array, best: Best, restarts: int) -> Array:

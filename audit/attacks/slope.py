@@ -84,6 +84,13 @@ def fold(keys: Array, number: ArrayLike) -> Array:
     return jax.vmap(jax.random.fold_in, (0, 0 if jnp.ndim(number) else None))(keys, number)
 
 
+def aim(towards: Array | None, run: Array) -> Array | None:
+    """Return the class[n] to aim at in run[n], of towards[n, k] one after the other; None where there is none."""
+    if towards is None:
+        return None
+    return jnp.take_along_axis(towards, (run % towards.shape[1])[:, None], axis=1)[:, 0]
+
+
 def choose(which: Array, chosen: Any, other: Any) -> Any:
     """Return the rows of `chosen` where which[n], else of `other` (trees of arrays with leading axis n)."""
 

@@ -15,7 +15,7 @@ from audit.attacks.balls import Ball, Norm
 from audit.attacks.lanes import Walk
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import Rows, Shared, ball_of, keys_of
-from audit.attacks.slope import Apply, choose, fold
+from audit.attacks.slope import Apply, aim, choose, fold
 
 _KEPT = 32  # walks remembered; each keeps its model's apply alive
 BEYOND = 1e-3  # of the margin at x: so far beyond the boundary a row has fallen, however it is scored again
@@ -91,9 +91,7 @@ def anneal_walk(
         wide = anneal.wider(b, factor, stage, stages)
         drawn = wide.project(wide.surface(fold(keys, run)))
         u = choose(stage == 0, drawn, wide.project(best))
-        turn = (run % apgd.runs(kept))[:, None]
-        target = None if kept.towards is None else jnp.take_along_axis(kept.towards, turn, axis=1)[:, 0]
-        return apgd.begin(wide, u, kept, number, target)
+        return apgd.begin(wide, u, kept, number, aim(kept.towards, run))
 
     def step(s: Shared, rows: Rows, c: Climb) -> Climb:
         b, keys, now = ball_of(s, rows, norm), keys_of(s, rows), c.state
@@ -140,11 +138,7 @@ def pgd_walk(
     def step(s: Shared, rows: Rows, a: Ascent) -> Ascent:
         b, keys = ball_of(s, rows, norm), keys_of(s, rows)
         a = where_any(a.done > steps, lambda a: restart(b, keys, a), a)
-        target = None
-        if a.towards is not None:
-            turn = (a.run % a.towards.shape[1])[:, None]
-            target = jnp.take_along_axis(a.towards, turn, axis=1)[:, 0]
-        length = b.eps * s.step_size
+        length, target = b.eps * s.step_size, aim(a.towards, a.run)
         search = gradient.climb(apply, s.params, b, rows.y, a.search, length, loss, target, momentum)
         return a._replace(search=search, done=a.done + 1)
 

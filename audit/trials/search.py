@@ -108,9 +108,13 @@ def walk_rows(s: Search, walk: Walk, norm: Norm, eps: float, at: np.ndarray, ste
     if not len(at):
         return _judged(s, norm, eps, at, s.target.x[:0])
     given, rows = shared_of(s, eps, step_size), rows_of(s, at)
-    most = max(BATCH, QUEUED // max(1, rows.x[0].nbytes))
-    batch = batch_size(len(s.target.y), most, 1)  # the same however many stand: one compilation
+    batch = places(s.target.x)  # the same however many rows stand: one compilation
     return _judged(s, norm, eps, at, queue_examples(in_lanes(walk), given, rows, batch=batch))
+
+
+def places(x: np.ndarray) -> int:
+    """Return how many places a queue for rows like all of x[n, ...] has: a power of two, bounded in bytes."""
+    return batch_size(len(x), max(BATCH, QUEUED // max(1, x[0].nbytes)), 1)
 
 
 def _judged(s: Search, norm: Norm, eps: float, at: np.ndarray, out: Any) -> Found:

@@ -13,7 +13,7 @@ class Contender(NamedTuple):
     name: str
     library: str
     work: str
-    how: dict[str, Any] = {}  # noqa: RUF012
+    how: dict[str, Any]
 
     @property
     def attack(self) -> bool:
@@ -29,22 +29,22 @@ def _jax(name: str, work: str, **how: Any) -> Contender:
 PGD = (
     _jax(OURS, "pgd"),
     _jax(f"{OURS}, every row to the end", "pgd, whole"),
-    *(Contender(name, name, "pgd") for name in ("torchattacks", "foolbox", "art")),
+    *(Contender(name, name, "pgd", {}) for name in ("torchattacks", "foolbox", "art")),
     _jax("bare loop, JAX", "loop", rewritten=False),
     _jax("bare loop, JAX as chosen", "loop"),
-    Contender("bare loop, PyTorch", "torch", "loop"),
+    Contender("bare loop, PyTorch", "torch", "loop", {}),
 )
 CONTENDERS = {
     "pgd": PGD,
     "resnet": PGD,
     "autoattack": (
         _jax(OURS, "autoattack"),
-        Contender("torchattacks", "torchattacks", "autoattack"),
+        Contender("torchattacks", "torchattacks", "autoattack", {}),
         *(_jax(f"{OURS}, until a verdict on {a:g}", "verdict", at_least=a) for a in (0.2, 0.9)),
     ),
     "units": (
         _jax("JAX", "units", rewritten=False),
         _jax("JAX as chosen", "units"),
-        Contender("PyTorch", "torch", "units"),
+        Contender("PyTorch", "torch", "units", {}),
     ),
 }

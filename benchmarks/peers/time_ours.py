@@ -25,13 +25,14 @@ from audit.attacks.losses import Loss
 from audit.attacks.mapped import Rows, Shared, pgd_rows
 from audit.attacks.walks import pgd_walk
 from audit.devices import map_examples, queue_examples
-from audit.trials.search import BATCH, QUEUED
+from audit.trials.search import BATCH, places
 from benchmarks.peers import costs
 from benchmarks.peers.cases import read, rebuilt
 from benchmarks.peers.children import Answer, answers
 from benchmarks.peers.ours import Meter
 from benchmarks.peers.verdict import until_settled
 from models.network import Network
+from models.rewrite.choose import faster
 
 
 class Job(NamedTuple):
@@ -49,7 +50,7 @@ Made = tuple[np.ndarray | None, dict[str, Any]]
 def pgd(job: Job, seed: int, meter: Meter) -> Made:
     """Return what the audit's PGD makes of the images, by the way that robustness.pgd goes: rows leave as they fall."""
     walk = pgd_walk(job.network.apply, "linf", Loss(), job.how["steps"], 1)
-    batch = job.how["batch"] or max(BATCH, QUEUED // job.x[0].nbytes)
+    batch = job.how["batch"] or places(job.x)
     return queue_examples(in_lanes(walk), _shared(job, seed), _rows(job), batch=batch), {}
 
 
@@ -112,22 +113,15 @@ WORKS: dict[str, Callable[[Job, int, Meter], Made]] = {
 }  # fmt: skip
 
 
-def faster(network: Network, x: np.ndarray) -> tuple[Network, str]:
-    """Return the network as the audit would run it, and what was chosen."""
-    try:
-        from models.rewrite.choose import faster as choose  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return network, "as written (no rewriting here)"
-    chosen, choice = choose(network, x)
-    return chosen, choice.reason
-
-
 def main() -> None:
     """Answer the questions about the job file named by the first argument."""
     given, how = read(sys.argv[1])
     network = plain = rebuilt(how["network"], given["x"].shape[1:], given)
     start = time.perf_counter()
-    network, choice = faster(network, given["x"]) if how["rewritten"] else (network, "as written")
+    choice = "as written"
+    if how["rewritten"]:
+        network, made = faster(network, given["x"])
+        choice = made.reason
     if how["work"] == "loop" and not how["batch"]:
         how["batch"] = costs.fastest_batch(network, given["x"], given["y"])
         choice += f", batches of {how['batch']}"

@@ -58,7 +58,10 @@ def faster(network: Network, x: Any, *, rewrite: bool | None = None) -> tuple[Ne
     x = jnp.asarray(_few(x)) if hasattr(x, "dtype") else None
     if x is None or not jnp.issubdtype(x.dtype, jnp.floating):
         return network, Choice(False, "The inputs are not one array of numbers with a gradient.")
-    convolutions, pools = _counts(network, x)
+    counts = _counts(network, x)
+    if counts is None:
+        return network, Choice(False, "JAX cannot trace the network.")
+    convolutions, pools = counts
     if not convolutions + pools:
         return network, Choice(False, "The network has no convolution or pooling to rewrite.")
     candidate = replace(network, apply=rewritten(network.apply), train_apply=rewritten(network.train_apply))
@@ -89,12 +92,12 @@ def _few(x: jax.Array) -> jax.Array:
     return x[: min(ROWS, max(1, VALUES // max(x[:1].size, 1)))]
 
 
-def _counts(network: Network, x: jax.Array) -> tuple[int, int]:
-    """Return how many convolutions and poolings would be replaced."""
+def _counts(network: Network, x: jax.Array) -> tuple[int, int] | None:
+    """Return how many convolutions and poolings would be replaced, None where the network cannot be traced."""
     try:
         found = replaceable(jax.make_jaxpr(network.apply)(network.params, x).jaxpr)
     except Exception:  # noqa: BLE001  (a network that cannot be traced keeps its own form)
-        return 0, 0
+        return None
     convolutions = found["conv_general_dilated"]
     return convolutions, found.total() - convolutions
 

@@ -117,29 +117,22 @@ def test_order_and_padding_change_nothing():
 
 def test_dropping_saves_steps_and_no_lane_waits_for_the_slowest():
     seen = []
-
-    def counting() -> Walk:
-        def step(s, rows, state):
-            jax.debug.callback(lambda: seen.append(1))
-            return state + 1
-
-        return Walk(
-            lambda s, rows: jnp.zeros(len(rows.y), jnp.int32), step, lambda st: st >= 10, lambda s, r, st: st
-        )
-
     need = np.where(np.arange(N) % 4 == 0, 10, 1)
 
-    def own(s, rows):
+    def begin(s, rows):
         return 10 - jnp.asarray(rows.x)[:, 0].astype(jnp.int32)
 
-    walk = counting()._replace(begin=own)
+    def step(s, rows, state):
+        jax.debug.callback(lambda: seen.append(1))
+        return state + 1
+
+    walk = Walk(begin, step, lambda state: state >= 10, lambda s, rows, state: state)
     rows = Rows(np.repeat(need[:, None], 2, 1).astype(np.float32), Y, ROWS.number)
     out = in_lanes(walk, 4)(None, rows, np.ones(N, bool))
     jax.effects_barrier()
     np.testing.assert_array_equal(out, 10)
     work = need.sum() / 4
     assert work <= len(seen) <= 1.3 * work + 10  # in batches of 4 it would be 10 steps each: 100
-    assert len(seen) < 65
 
 
 def test_the_lanes_are_fewer_for_larger_inputs():

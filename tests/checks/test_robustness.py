@@ -113,7 +113,10 @@ def test_what_an_attack_claims_but_may_not_do_is_not_counted(
             if name in vars(module):
                 monkeypatch.setattr(module, name, lambda *static: cheat)
     honest = robustness_pgd.pgd_walk
-    far = lambda *static: honest(*static)._replace(finish=lambda s, rows, a: cheat(s, rows))  # noqa: E731
+
+    def far(*static):
+        return honest(*static)._replace(finish=lambda s, rows, a: cheat(s, rows))
+
     monkeypatch.setattr(robustness_pgd, "pgd_walk", far)
     found = check(table_subject, options, full)
     clean = _values(found, "clean_accuracy")[None, None].value

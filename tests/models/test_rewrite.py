@@ -471,6 +471,8 @@ def test_faster_changes_nothing_on_an_accelerator_or_where_there_is_nothing_to_r
         lambda params, x: x @ jnp.ones((4, 2)), {"params": {}, "constants": {}}, lambda *_: None, "d"
     )
     assert faster(dense, _normal(3, 4))[1].reason == "The network has no convolution or pooling to rewrite."
+    untraceable = replace(dense, apply=lambda params, x: x if float(x[0, 0]) > 0 else -x)
+    assert faster(untraceable, _normal(3, 4), rewrite=True)[1].reason == "JAX cannot trace the network."
     whole = faster(network, np.ones((3, 4, 4, 2), np.int32), rewrite=True)
     assert whole[0] is network and "one array of numbers" in whole[1].reason
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
