@@ -17,6 +17,7 @@ from audit.errors import ConfigError, ModelError
 from audit.evidence import Column, Table
 from audit.kept import Kept
 from audit.remedies.options import Adversarial
+from audit.scaling import refuse, scaled
 from audit.store import sha256, write_bytes
 from audit.subject import Dataset, DecisionRule, Model
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from audit.remedies.hooks import Hooks
     from models.network import Network
     from models.rewrite.choose import Choice
+    from models.scaling import Method
 
 Tick = Callable[[int, int], None]
 Kind = Literal["argmax", "threshold", "top_k", "none"]
@@ -103,12 +105,27 @@ def read_model(
     if (given.scores is None) == (given.network is None):
         raise ConfigError("model", "exactly one of network and scores")
     decision = decision_rule(loaded.config.decision, data)
+    if given.scaling is not None:
+        refuse(data, given.outputs, f"model.scaling={given.scaling}")
     if given.scores is not None:
-        return Assembled(_scores(loaded, given, data, decision))
-    try:
-        return _network(loaded, given, data, digests, kept, tick, decision, like)
-    except ValueError as error:  # models/ may not know our errors; its ValueErrors are one readable line
-        raise ModelError(f"model: {error}") from error
+        made = Assembled(_scores(loaded, given, data, decision))
+    else:
+        try:
+            made = _network(loaded, given, data, digests, kept, tick, decision, like)
+        except ValueError as error:  # models/ may not know our errors; its ValueErrors are one readable line
+            raise ModelError(f"model: {error}") from error
+    return made if given.scaling is None else with_scaling(made, data, given.scaling)
+
+
+def with_scaling(made: Assembled, data: Dataset, method: Method) -> Assembled:
+    """Return what was assembled with the model's logits scaled, and those of every model trained again."""
+    again = made.refit
+
+    def refit(**changes: Any) -> Model:
+        assert again is not None
+        return scaled(again(**changes), data, method)
+
+    return replace(made, model=scaled(made.model, data, method), refit=refit if again else None)
 
 
 def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:
@@ -241,7 +258,7 @@ def _training_key(loaded: Loaded, given: ModelConfig, data: Dataset, digests: Ma
     moved = given.train.adversarial if given.train else None
     space = list(_hooks(given, moved, data).perturb.space) if moved else []  # units, fixed features, bounds
     parts = [
-        given.model_dump(mode="json"),
+        given.model_dump(mode="json", exclude={"scaling"}),  # which comes after training
         [digests["train"], digests["validation"], of_arrays(space)],
         loaded.config.seed,
         code,

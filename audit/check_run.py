@@ -17,6 +17,7 @@ from audit.errors import AuditError
 from audit.evidence import Artifact, CheckResult, Findings, Policy
 from audit.gate_settled import settled
 from audit.kept import Kept
+from audit.memory_maps import make_room
 from audit.registry import Check, Context
 from audit.subject import Subject
 
@@ -66,6 +67,7 @@ def run_check(
         expired=clock.expired,
         timed=clock.part,
     )
+    make_room()
     try:
         findings = check.function(subject, options, ctx)
     except AuditError:

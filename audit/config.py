@@ -133,6 +133,9 @@ class ModelConfig(Frozen):
         default=None, description="a CSV, Parquet or NPZ file of outputs for the test rows"
     )
     outputs: Literal["logits", "probabilities", "values"] = "logits"
+    scaling: Literal["temperature", "vector"] | None = Field(
+        default=None, description="scale the logits, fitted on the calibration rows (Guo et al. 2017)"
+    )
     rewrite: bool | None = Field(
         default=None,
         description="convolutions and pooling in a form with faster gradients on CPUs; null: where it measures faster",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from audit import gate_match, row_outcomes, store
-from audit.assemble import Assembled, read_model
+from audit.assemble import Assembled, read_model, with_scaling
 from audit.audited import Audited, Desk, audited
 from audit.check_run import NEEDS, run_check
 from audit.compare import compare
@@ -25,6 +25,8 @@ from audit.remedy_table import before_after
 from audit.row_outcomes import RowOutcomes
 from audit.subject import Dataset, Model, Subject, observe
 
+if TYPE_CHECKING:
+    from models.scaling import Method
 LATE = "the time budget ended before it"
 
 
@@ -45,12 +47,17 @@ def refuse(loaded: Loaded, data: Dataset, *, trained_here: bool) -> None:
             raise ConfigError(
                 f"remedies: {name} without the check {absent[0]}", "what it chooses by", "add it"
             )
+        if name == "scaling" and loaded.config.model and loaded.config.model.scaling:
+            given = f"remedies: scaling of a model with model.scaling={loaded.config.model.scaling}"
+            raise ConfigError(given, "one of the two", "leave model.scaling out")
         if remedy.trains and not trained_here:
             raise ConfigError(f"remedies: {name} of a model not trained here", "model.train", "add it")
-        if not len(data.splits.get("validation", ())):
-            raise ConfigError(
-                f"remedies: {name} without validation rows", "some to choose by", "split them off"
-            )
+        for split, use in (
+            ("validation", "some to choose by"),
+            *((s, "some to fit on") for s in remedy.splits),
+        ):
+            if not len(data.splits.get(split, ())):
+                raise ConfigError(f"remedies: {name} without {split} rows", use, "split them off")
 
 
 def try_all(desk: Desk, before: Audited) -> list[Tried]:
@@ -147,20 +154,20 @@ def _outcomes(subject: Subject) -> RowOutcomes | None:
 
 
 class _Bench:
-    """Trains and measures for one remedy, and remembers how each model that it trained was made."""
+    """Trains and measures for one remedy, and remembers how each model that it made was made."""
 
     def __init__(self, desk: Desk, made: Assembled, stage: str) -> None:
         self.desk, self.made, self.stage = desk, made, stage
         self.held = _on_validation(desk.data)
         self.digests = dataset_digest(self.held)
-        self.trained: list[tuple[Loaded, Assembled]] = []
+        self.made_here: list[tuple[Loaded, Assembled]] = []
 
     def given(self, remedy: str) -> Bench:
         """Return what the remedy is given; its key depends on (seed, remedy name) alone."""
         seed = self.desk.loaded.config.seed
         fold = int.from_bytes(hashlib.sha256(f"{seed}/{remedy}".encode()).digest()[:4], "big")
         key = jax.random.fold_in(jax.random.key(seed), fold)
-        return Bench(key=key, train=self.train, measure=self.measure, judged=self.judged)
+        return Bench(key=key, train=self.train, scale=self.scale, measure=self.measure, judged=self.judged)
 
     def train(self, adversarial: Adversarial) -> Model:
         """Return the same model trained from the same start, adversarially."""
@@ -168,9 +175,16 @@ class _Bench:
         if desk.clock.expired():
             raise AuditError(LATE)
         loaded = _adversarially(desk.loaded, adversarial)
-        with desk.clock(f"{self.stage}training {len(self.trained) + 1}"):
+        with desk.clock(f"{self.stage}training {len(self.made_here) + 1}"):
             made = read_model(loaded, desk.data, desk.digests, desk.kept, desk.clock.tick, self.made.network)
-        self.trained.append((loaded, made))
+        self.made_here.append((loaded, made))
+        return made.model
+
+    def scale(self, method: Method) -> Model:
+        """Return the model asked about with its logits scaled."""
+        with self.desk.clock(f"{self.stage}{method} scaling"):
+            made = with_scaling(self.made, self.desk.data, method)
+        self.made_here.append((_changed(self.desk.loaded, scaling=method), made))
         return made.model
 
     def observed(self, model: Model) -> Subject:
@@ -211,7 +225,7 @@ class _Bench:
 
     def origin(self, model: Model) -> tuple[Loaded, Assembled]:
         """Return the configuration that makes this model, and all that was assembled with it."""
-        known = [pair for pair in self.trained if pair[1].model is model]
+        known = [pair for pair in self.made_here if pair[1].model is model]
         return known[0] if known else (self.desk.loaded, Assembled(model))
 
 
@@ -222,8 +236,12 @@ def _on_validation(data: Dataset) -> Dataset:
 
 def _adversarially(loaded: Loaded, adversarial: Adversarial) -> Loaded:
     """Return the configuration with this adversarial training, and without remedies."""
+    assert loaded.config.model is not None and loaded.config.model.train is not None
+    return _changed(loaded, train=loaded.config.model.train.model_copy(update={"adversarial": adversarial}))
+
+
+def _changed(loaded: Loaded, **model: Any) -> Loaded:
+    """Return the configuration with these changes of its model block, and without remedies."""
     config = loaded.config
-    assert config.model is not None and config.model.train is not None
-    train = config.model.train.model_copy(update={"adversarial": adversarial})
-    model = config.model.model_copy(update={"train": train})
-    return replace(loaded, config=config.model_copy(update={"model": model, "remedies": ()}), remedies=())
+    block = config.model and config.model.model_copy(update=model)
+    return replace(loaded, config=config.model_copy(update={"model": block, "remedies": ()}), remedies=())

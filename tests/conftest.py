@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from audit.evidence import Artifact
+from audit.memory_maps import make_room
 from audit.registry import Context
 from audit.subject import Dataset, Feature, Model, Split, Subject, observe
 
@@ -32,6 +33,12 @@ hypothesis.settings.register_profile("audit", deadline=None, derandomize=True, d
 hypothesis.settings.load_profile("audit")
 
 SIZES = {"train": 300, "validation": 80, "calibration": 200, "test": 400}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room():
+    """Room for what the next file compiles."""
+    make_room()
 
 
 @pytest.fixture(scope="session")

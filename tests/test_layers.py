@@ -35,7 +35,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
     "audit.checks": (CHECKED | {"audit.trials"}, {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"}),
     "audit.remedies": (CHECKED, {"jax", "numpy", "pandas", "pydantic", "scipy", "fairlearn"}),
-    "models": (set(), {"jax", "flax", "optax", "orbax", "numpy", "sklearn"}),
+    "models": (set(), {"jax", "flax", "optax", "orbax", "numpy", "scipy", "sklearn"}),
     "reports": ({"audit.evidence"}, {"jinja2", "markupsafe"}),
 }
 LIGHT = ("audit.errors", "audit.evidence", "audit.stats", "audit.gate", "audit.store", "audit.registry")

@@ -25,12 +25,14 @@ class Bench:
 
     key: JAX PRNG key folded from (seed, remedy name).
     train(adversarial): the same model trained from the same start with adversarial training.
+    scale(method): the model asked about with its logits scaled, fitted on the calibration rows.
     measure(model, check): the result of a configured check on the *validation* rows, with its options.
     judged(result): those of its measurements that a blocking rule of the policy names.
     """
 
     key: Any
     train: Callable[..., Model]
+    scale: Callable[..., Model]
     measure: Callable[[Model, str], CheckResult]
     judged: Callable[[CheckResult], tuple[Measurement, ...]]
 
@@ -55,6 +57,7 @@ class Remedy:
 
     The subject is the model asked about with the *validation* rows in the test rows' place: no remedy sees those.
     needs: as a check's. checks: the configured checks that it chooses by. trains: whether it trains anew.
+    splits: those that it needs besides validation.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Remedy:
     needs: tuple[str, ...]
     checks: tuple[str, ...]
     trains: bool
+    splits: tuple[str, ...]
     options: type[Options]
     function: Callable[[Subject, Any, Bench], Choice] = field(repr=False)
 
@@ -75,7 +79,13 @@ _remedies: dict[str, Remedy] = {}
 
 
 def remedy(
-    name: str, *, title: str, needs: tuple[str, ...] = (), checks: tuple[str, ...] = (), trains: bool = False
+    name: str,
+    *,
+    title: str,
+    needs: tuple[str, ...] = (),
+    checks: tuple[str, ...] = (),
+    trains: bool = False,
+    splits: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Choice]], Callable[..., Choice]]:
     """Return a decorator that registers f(subject, options, bench) -> Choice under this name."""
 
@@ -87,7 +97,7 @@ def remedy(
         if known and known.function.__module__ != function.__module__:
             given = f"remedy {name} is registered twice, by {known.function.__module__} and "
             raise PluginError(f"{given}{function.__module__}")
-        _remedies[name] = Remedy(name, title, needs, checks, trains, options, function)
+        _remedies[name] = Remedy(name, title, needs, checks, trains, splits, options, function)
         return function
 
     return register

@@ -1,4 +1,4 @@
-"""The options of adversarial training, for the training loop and for the remedy (no JAX)."""
+"""The options of the remedies, and of adversarial training in the training loop (no JAX)."""
 
 from __future__ import annotations
 
@@ -62,4 +62,12 @@ class AdversarialTraining(Options):
     accuracy_loss: Share = Field(
         0.02,
         description="most accuracy on validation that a candidate may lose against the model asked about",
+    )
+
+
+class Scaling(Options):
+    """Options of the remedy scaling."""
+
+    methods: tuple[Literal["temperature", "vector"], ...] = Field(
+        ("temperature", "vector"), min_length=1, description="ways to scale, of which validation chooses one"
     )

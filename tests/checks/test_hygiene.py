@@ -12,12 +12,19 @@ from model_zoo import HONEST, MASKED, Specimen
 
 from audit.attacks.autoattack import stages
 from audit.checks.robustness_autoattack import AutoAttackOptions, autoattack
+from audit.memory_maps import make_room
 from audit.registry import Context
 from audit.subject import Dataset, DecisionRule, Model, Split, Subject, observe
 from audit.trials import hygiene
 from audit.trials.search import search, walk_rows
 
 CONTEXT = Context(key=jax.random.key(3), seed=3)
+
+
+@pytest.fixture(autouse=True)
+def room_for_each_model():
+    """Dozens of models are compiled here, more than one process can hold."""
+    make_room()
 
 
 def _subject(specimen: Specimen) -> Subject:
