@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import numpy as np
 
+from audit import parity, scaling
 from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData, TrainConfig
 from audit.digests import of_arrays, of_json, software, source_digest
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Column, Table
 from audit.kept import Kept
 from audit.remedies.options import Adversarial
-from audit.scaling import refuse, scaled
 from audit.store import sha256, write_bytes
 from audit.subject import Dataset, DecisionRule, Model
 
@@ -105,8 +105,7 @@ def read_model(
     if (given.scores is None) == (given.network is None):
         raise ConfigError("model", "exactly one of network and scores")
     decision = decision_rule(loaded.config.decision, data)
-    if given.scaling is not None:
-        refuse(data, given.outputs, f"model.scaling={given.scaling}")
+    _refuse(loaded, given, data)
     if given.scores is not None:
         made = Assembled(_scores(loaded, given, data, decision))
     else:
@@ -114,7 +113,22 @@ def read_model(
             made = _network(loaded, given, data, digests, kept, tick, decision, like)
         except ValueError as error:  # models/ may not know our errors; its ValueErrors are one readable line
             raise ModelError(f"model: {error}") from error
-    return made if given.scaling is None else with_scaling(made, data, given.scaling)
+    if given.scaling is not None:
+        made = with_scaling(made, data, given.scaling)
+    how = loaded.config.decision.parity
+    return (
+        made
+        if how is None
+        else replace(made, model=parity.with_parity(made.model, data, how, loaded.config.seed))
+    )
+
+
+def _refuse(loaded: Loaded, given: ModelConfig, data: Dataset) -> None:
+    """Raise ConfigError, before any training, for what cannot be fitted after it."""
+    if given.scaling is not None:
+        scaling.refuse(data, given.outputs, f"model.scaling={given.scaling}")
+    if loaded.config.decision.parity is not None:
+        parity.refuse(data, loaded.config.decision.parity, "decision.parity")
 
 
 def with_scaling(made: Assembled, data: Dataset, method: Method) -> Assembled:
@@ -123,9 +137,9 @@ def with_scaling(made: Assembled, data: Dataset, method: Method) -> Assembled:
 
     def refit(**changes: Any) -> Model:
         assert again is not None
-        return scaled(again(**changes), data, method)
+        return scaling.scaled(again(**changes), data, method)
 
-    return replace(made, model=scaled(made.model, data, method), refit=refit if again else None)
+    return replace(made, model=scaling.scaled(made.model, data, method), refit=refit if again else None)
 
 
 def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:

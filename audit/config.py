@@ -16,7 +16,7 @@ from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
 from audit.policies import load_policy, with_includes
 from audit.registry import find
-from audit.remedies.options import Adversarial
+from audit.remedies.options import Adversarial, Parity
 
 VERSION = 1
 Formats = Literal["html", "markdown"]
@@ -149,6 +149,10 @@ class DecisionConfig(Frozen):
     rule: Literal["argmax", "threshold", "top_k", "none"] | None = None
     threshold: float = Field(default=0.5, gt=0, lt=1)
     k: int = Field(default=1, ge=1)
+    parity: Parity | None = Field(
+        default=None,
+        description="thresholds of each group, fitted on the calibration rows, in the rule's place",
+    )
 
 
 class SystemConfig(Frozen):

@@ -47,7 +47,9 @@ def model_digest(model: Model) -> str:
     leaves = [
         (jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(model.params)
     ]
-    inside = of_arrays([dict(leaves), dict(model.scores)])
+    inside = of_arrays(
+        [dict(leaves), dict(model.scores), *([dict(model.decisions)] if model.decisions else [])]
+    )
     return of_json(
         [inside, model.network, model.notes, model.outputs, str(model.decision), model.differentiable]
     )

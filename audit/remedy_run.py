@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ from audit.check_run import NEEDS, run_check
 from audit.compare import compare
 from audit.config import Loaded
 from audit.digests import dataset_digest, model_digest, of_arrays
-from audit.errors import AuditError, ConfigError
+from audit.errors import AuditError, ConfigError, ModelError
 from audit.evidence import CheckResult, Measurement, Record, Remedied
 from audit.examine import examine
+from audit.parity import with_parity
 from audit.registry import find as find_check
 from audit.remedies import Bench, Choice, Remedy, find
-from audit.remedies.options import Adversarial
+from audit.remedies.options import Adversarial, Parity
+from audit.remedy_moved import moved_decisions
 from audit.remedy_table import before_after
 from audit.row_outcomes import RowOutcomes
 from audit.subject import Dataset, Model, Subject, observe
@@ -47,9 +50,9 @@ def refuse(loaded: Loaded, data: Dataset, *, trained_here: bool) -> None:
             raise ConfigError(
                 f"remedies: {name} without the check {absent[0]}", "what it chooses by", "add it"
             )
-        if name == "scaling" and loaded.config.model and loaded.config.model.scaling:
-            given = f"remedies: scaling of a model with model.scaling={loaded.config.model.scaling}"
-            raise ConfigError(given, "one of the two", "leave model.scaling out")
+        for field, there in _already(loaded, name).items():
+            if there is not None:
+                raise ConfigError(f"remedies: {name} with {field}", "one of the two", f"leave {field} out")
         if remedy.trains and not trained_here:
             raise ConfigError(f"remedies: {name} of a model not trained here", "model.train", "add it")
         for split, use in (
@@ -58,6 +61,13 @@ def refuse(loaded: Loaded, data: Dataset, *, trained_here: bool) -> None:
         ):
             if not len(data.splits.get(split, ())):
                 raise ConfigError(f"remedies: {name} without {split} rows", use, "split them off")
+
+
+def _already(loaded: Loaded, remedy: str) -> dict[str, object]:
+    """Return the fields whose work a remedy would do a second time, with what they hold."""
+    parity = {"decision.parity": loaded.config.decision.parity}
+    scaling = {"model.scaling": loaded.config.model and loaded.config.model.scaling}
+    return {"scaling": {**scaling, **parity}, "thresholds": parity}.get(remedy, {})
 
 
 def try_all(desk: Desk, before: Audited) -> list[Tried]:
@@ -111,7 +121,11 @@ def _one(desk: Desk, before: Audited, told: Remedied, options: Any, place: int) 
             "exit_code": record.exit_code,
             "record": record.digest,
             "folder": f"{store.REMEDIES}/{place}-{told.remedy.replace('_', '-')}",
-            "tables": (choice.candidates, before_after(found, before.record, record)),
+            "tables": (
+                choice.candidates,
+                before_after(found, before.record, record),
+                *moved_decisions(before.subject, after.subject),
+            ),
             "notes": found.notes,
         }
     )
@@ -167,7 +181,14 @@ class _Bench:
         seed = self.desk.loaded.config.seed
         fold = int.from_bytes(hashlib.sha256(f"{seed}/{remedy}".encode()).digest()[:4], "big")
         key = jax.random.fold_in(jax.random.key(seed), fold)
-        return Bench(key=key, train=self.train, scale=self.scale, measure=self.measure, judged=self.judged)
+        return Bench(
+            key=key,
+            train=self.train,
+            scale=self.scale,
+            equalise=self.equalise,
+            measure=self.measure,
+            judged=self.judged,
+        )
 
     def train(self, adversarial: Adversarial) -> Model:
         """Return the same model trained from the same start, adversarially."""
@@ -187,9 +208,22 @@ class _Bench:
         self.made_here.append((_changed(self.desk.loaded, scaling=method), made))
         return made.model
 
+    def equalise(self, how: Parity) -> Model:
+        """Return the model asked about with decisions by thresholds of each group."""
+        loaded = self.desk.loaded
+        with self.desk.clock(f"{self.stage}{how}"):
+            model = with_parity(self.made.model, self.desk.data, how, loaded.config.seed)
+        config = loaded.config
+        decision = config.decision.model_copy(update={"parity": how})
+        changed = replace(
+            loaded, config=config.model_copy(update={"decision": decision, "remedies": ()}), remedies=()
+        )
+        self.made_here.append((changed, replace(self.made, model=model, refit=None)))
+        return model
+
     def observed(self, model: Model) -> Subject:
         """Return a model on the validation rows."""
-        subject = observe(model, self.held)
+        subject = observe(_placed(model), self.held)
         examine(subject)
         return subject
 
@@ -227,6 +261,17 @@ class _Bench:
         """Return the configuration that makes this model, and all that was assembled with it."""
         known = [pair for pair in self.made_here if pair[1].model is model]
         return known[0] if known else (self.desk.loaded, Assembled(model))
+
+
+def _placed(model: Model) -> Model:
+    """Return the model with its stored scores and decisions of the validation rows in the place of the test rows'."""
+
+    def moved(stored: Mapping[str, Any]) -> dict[str, Any]:
+        if stored and "validation" not in stored:
+            raise ModelError(f"model {model.name}: no scores of the validation rows", "them too", "add them")
+        return {**stored, "test": stored["validation"]} if stored else {}
+
+    return replace(model, scores=moved(model.scores), decisions=moved(model.decisions))
 
 
 def _on_validation(data: Dataset) -> Dataset:

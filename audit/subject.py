@@ -139,7 +139,8 @@ class Model:
 
     outputs: 'logits' (k = 1 is the log-odds of class 1), 'probabilities' (k = 1 is that of class 1) or
     'values' (regression, ranking). Without `apply` the model is a file of scores: `scores` holds
-    outputs[n, k] per split. `differentiable` says that JAX can trace `apply`.
+    outputs[n, k] per split. `differentiable` says that JAX can trace `apply`. `decisions`: class[n] per split,
+    where something besides the outputs decides (thresholds of each group); they then count, not the rule.
     """
 
     name: str
@@ -150,6 +151,7 @@ class Model:
     differentiable: bool = True
     network: str = ""
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    decisions: Mapping[str, np.ndarray] = field(default_factory=dict)
     origin: str = ""
     notes: tuple[str, ...] = ()
 
@@ -168,7 +170,7 @@ class Subject:
         data, model = self.data, self.model
         present = {
             "function": model.apply is not None,
-            "gradient": model.apply is not None and model.differentiable,
+            "gradient": model.apply is not None and model.differentiable and not model.decisions,
             "bounds": data.low is not None and data.high is not None,
             "groups": bool(data.test.groups),
             "classes": data.task in ("binary", "multiclass"),
@@ -184,6 +186,8 @@ class Subject:
 
     def predictions(self, split: str = JUDGED) -> np.ndarray:
         """Return the decided class[n]."""
+        if self.model.decisions:
+            return self.model.decisions[split]
         return decide(self.outputs[split], self.model)
 
 

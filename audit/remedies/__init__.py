@@ -26,6 +26,7 @@ class Bench:
     key: JAX PRNG key folded from (seed, remedy name).
     train(adversarial): the same model trained from the same start with adversarial training.
     scale(method): the model asked about with its logits scaled, fitted on the calibration rows.
+    equalise(parity): the model asked about decided by thresholds of each group, fitted on the calibration rows.
     measure(model, check): the result of a configured check on the *validation* rows, with its options.
     judged(result): those of its measurements that a blocking rule of the policy names.
     """
@@ -33,6 +34,7 @@ class Bench:
     key: Any
     train: Callable[..., Model]
     scale: Callable[..., Model]
+    equalise: Callable[..., Model]
     measure: Callable[[Model, str], CheckResult]
     judged: Callable[[CheckResult], tuple[Measurement, ...]]
 

@@ -13,6 +13,12 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 NORMS = {"linf": "L-infinity", "l2": "L2"}
 BETA = 6.0  # Zhang et al. 2019, 1/lambda of their Table 5
 REPLAYS = 8  # Shafahi et al. 2019, m of their CIFAR-10 experiments
+PARITIES = {
+    "demographic_parity": "demographic parity",
+    "equalized_odds": "equalized odds",
+    "true_positive_rate_parity": "equal opportunity",
+    "false_positive_rate_parity": "predictive equality",
+}
 _OWN = {"beta": "trades", "replays": "free"}
 
 
@@ -53,6 +59,21 @@ class Adversarial(Options):
         return f"{own[self.method]}, {NORMS[self.norm]} eps {self.eps:g}"
 
 
+class Parity(Options):
+    """Thresholds of each group in the decision rule's place: decision.parity (Hardt, Price & Srebro 2016)."""
+
+    attribute: str = Field(description="sensitive attribute whose groups get thresholds of their own")
+    constraint: Literal[
+        "demographic_parity", "equalized_odds", "true_positive_rate_parity", "false_positive_rate_parity"
+    ] = Field("demographic_parity", description="what the groups have in common, as fairlearn names it")
+    objective: Literal["accuracy_score", "balanced_accuracy_score"] = Field(
+        "accuracy_score", description="what is then largest"
+    )
+
+    def __str__(self) -> str:
+        return f"{PARITIES[self.constraint]} by {self.attribute}"
+
+
 class AdversarialTraining(Options):
     """Options of the remedy adversarial_training."""
 
@@ -70,4 +91,16 @@ class Scaling(Options):
 
     methods: tuple[Literal["temperature", "vector"], ...] = Field(
         ("temperature", "vector"), min_length=1, description="ways to scale, of which validation chooses one"
+    )
+
+
+class Thresholds(Options):
+    """Options of the remedy thresholds."""
+
+    candidates: tuple[Parity, ...] = Field(
+        min_length=1, description="attributes and constraints, of which validation chooses one"
+    )
+    accuracy_loss: Share = Field(
+        0.02,
+        description="most accuracy on validation that a candidate may lose against the model asked about",
     )
