@@ -161,7 +161,11 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
     from audit.data import scores
 
     assert given.scores is not None
-    path = loaded.path(given.scores)
+    path = loaded.path(
+        given.scores, loaded.config.data.obtain if isinstance(loaded.config.data, TableData) else ""
+    )
+    own = f" ({', '.join(given.columns)})" if given.columns else ""
+    drawn = (f"Scores of {given.span[0]:g} to {given.span[1]:g}, read as 0 to 1.",) if given.span else ()
     return Model(
         name=given.name or path.stem,
         apply=None,
@@ -169,9 +173,18 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
         decision=decision,
         differentiable=False,
         network="a file of scores",
-        scores=scores.load(path, data, outputs=given.outputs),
-        origin=path.name,
+        scores=scores.load(
+            path, data, outputs=given.outputs, id=_id(loaded), columns=given.columns, span=given.span
+        ),
+        origin=f"{path.name}{own}",
+        notes=drawn,
     )
+
+
+def _id(loaded: Loaded) -> str:
+    """Return the column that holds the rows' own ids."""
+    data = loaded.config.data
+    return (data.columns.id if isinstance(data, TableData) else None) or "id"
 
 
 def _network(

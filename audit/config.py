@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from audit import yaml_text
 from audit.config_errors import validated
@@ -31,7 +31,7 @@ class SplitConfig(Frozen):
     )
     validation: float = Field(default=0.1, ge=0, lt=1)
     calibration: float = Field(default=0.1, ge=0, lt=1)
-    test: float = Field(default=0.2, ge=0, lt=1)
+    test: float = Field(default=0.2, ge=0, le=1)
 
 
 class Columns(Frozen, coerce_numbers_to_str=True):
@@ -130,7 +130,15 @@ class ModelConfig(Frozen):
     train: TrainConfig | None = None
     weights: str | None = Field(default=None, description="a checkpoint folder to restore")
     scores: str | None = Field(
-        default=None, description="a CSV, Parquet or NPZ file of outputs for the test rows"
+        default=None,
+        description="a CSV, Parquet or NPZ file of outputs for the test rows; the data's own file may be it",
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="columns of that file that hold the scores; empty: those named as the classes"
+    )
+    span: tuple[float, float] | None = Field(
+        default=None,
+        description="the scores' own lowest and highest value, read as 0 and 1 (outputs: probabilities)",
     )
     outputs: Literal["logits", "probabilities", "values"] = "logits"
     scaling: Literal["temperature", "vector"] | None = Field(
@@ -141,6 +149,14 @@ class ModelConfig(Frozen):
         description="convolutions and pooling in a form with faster gradients on CPUs; null: where it measures faster",
     )
     name: str = ""
+
+    @model_validator(mode="after")
+    def _of_scores(self) -> ModelConfig:
+        if (self.columns or self.span) and self.scores is None:
+            raise ValueError("columns and span without scores")
+        if self.span and (self.outputs != "probabilities" or not self.span[0] < self.span[1]):
+            raise ValueError("span, lowest value first, with outputs other than probabilities")
+        return self
 
 
 class DecisionConfig(Frozen):

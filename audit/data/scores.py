@@ -24,15 +24,19 @@ def load(
     outputs: Outputs = "probabilities",
     id: str = "id",
     columns: Sequence[str] = (),
+    span: tuple[float, float] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return outputs[n, k] (float64) of every split whose rows the file covers; test must be one.
 
     A CSV, TSV or Parquet file: the column `id` holds the rows' own ids; without it the file's rows are those
     of the data's test file, or of its only file, in order. Score columns: `columns`, else those named as the
     classes, else the only one (class 1's). NPZ: `scores` [n] or [n, k] in class order, and perhaps `id`.
+    span: the score's own lowest and highest value, drawn linearly to 0 and 1.
     """
     found = files.find(path)
     ids, scores = (_npz if found.suffix.lower() == ".npz" else _table)(found, data, id, columns)
+    if span is not None:
+        scores = _drawn(scores, span, found)
     _refuse_values(scores, data, outputs, found)
     row = _rows_of(ids, len(scores), data, found)
     made = {}
@@ -88,6 +92,17 @@ def _npz(path: Path, data: Dataset, id: str, columns: Sequence[str]) -> tuple[np
             "scores [n] or [n, k], an id a row, and no columns",
         )
     return ids, scores
+
+
+def _drawn(scores: np.ndarray, span: tuple[float, float], path: Path) -> np.ndarray:
+    """Return scores drawn from a span of their own to 0 and 1; DataError where one lies outside it."""
+    low, high = span
+    if not (np.isfinite(scores).all() and scores.min() >= low and scores.max() <= high):
+        raise DataError(
+            f"path={str(path)!r} holds scores from {scores.min():g} to {scores.max():g}",
+            f"from {low:g} to {high:g}, as the span says",
+        )
+    return (scores - low) / (high - low)
 
 
 def _rows_of(ids: np.ndarray | None, n: int, data: Dataset, path: Path) -> Mapping[str, int]:

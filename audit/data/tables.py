@@ -126,7 +126,8 @@ def _refuse_unfit(part: np.ndarray, y: np.ndarray, roles: Roles, task: Task) -> 
         )
     if task in CLASSES:
         labels.refuse_one_class(y, f"target {roles.target!r}")
-        labels.refuse_one_class(y[part == "train"], "the train split")
+        if (part == "train").any():
+            labels.refuse_one_class(y[part == "train"], "the train split")
 
 
 def _every(rows: Rows, x: np.ndarray, y: np.ndarray, roles: Roles) -> Split:

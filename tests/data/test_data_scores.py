@@ -107,3 +107,14 @@ def test_scores_that_do_not_match_are_refused(tmp_path, file, more, words):
     with pytest.raises(DataError) as error:
         _scored(tmp_path, pd.DataFrame(file), _data(), **more)
     assert words in str(error.value)
+
+
+def test_a_span_of_the_scores_own_is_drawn_to_0_and_1(tmp_path):
+    data = _data()
+    file = pd.DataFrame({"id": FRAME["key"], "risk": FRAME["x"] % 10 + 1, "other": 7})
+    found = _scored(tmp_path, file, data, columns=["risk"], span=(0, 10))
+    plain = _scored(tmp_path, file, data, columns=["risk"], outputs="logits")
+    np.testing.assert_allclose(found["test"], plain["test"] / 10)
+    assert len(np.unique(plain["test"])) > 2
+    with pytest.raises(DataError, match="from 2 to 10, as the span says"):
+        _scored(tmp_path, file, data, columns=["risk"], span=(2, 10))

@@ -14,6 +14,11 @@ ROWS = 100
 CANDIDATES = tuple(Adversarial(eps=eps) for eps in (0.1, 0.2, 0.3))
 
 
+def unused(options):
+    """No candidate here is made by this."""
+    raise AssertionError(options)
+
+
 def result(clean, robust):
     """The check's result with these counts of ROWS; robust maps a radius to a count."""
     found = [Measurement(name="clean_accuracy", label="clean", estimate=stats.rate_of(clean, ROWS))]
@@ -35,8 +40,8 @@ def choose(figures, judged=(0.1,), accuracy_loss=0.02):
     def named(found):
         return tuple(m for m in found.findings.measurements if m.where.get("eps") in judged)
 
-    bench = Bench(key=None, train=lambda options: next(waiting), measure=lambda m, check: results[m.name],
-                  judged=named)  # fmt: skip
+    bench = Bench(key=None, train=lambda options: next(waiting), scale=unused, equalise=unused,
+                  measure=lambda m, check: results[m.name], judged=named)  # fmt: skip
     options = AdversarialTraining(candidates=CANDIDATES[: len(figures) - 1], accuracy_loss=accuracy_loss)
     choice = remedies.find("adversarial_training").function(Subject(models[0], None, {}), options, bench)
     return choice, None if choice.model is None else choice.model.name
@@ -82,7 +87,7 @@ def test_the_first_of_equals_and_a_loss_at_the_limit_count():
 
 
 def test_a_check_without_numbers_is_no_ground_for_a_choice():
-    bench = Bench(key=None, train=lambda options: None, judged=lambda found: (),
+    bench = Bench(key=None, train=lambda options: None, scale=unused, equalise=unused, judged=lambda found: (),
                   measure=lambda m, check: CheckResult(check=check, area="robustness", title="t", status="error",
                                                        reason="out of cheese"))  # fmt: skip
     function = remedies.find("adversarial_training").function
