@@ -12,11 +12,19 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 AXIS = "example"
+# On CPUs LLVM's first level of optimisation compiles attacks in two thirds of the time that its usual one takes, and
+# what it makes runs as fast (measured: networks of tables and images, PGD and Square).
+COMPILER = {"cpu": {"xla_backend_optimization_level": 1}}
 
 
 def mesh() -> Mesh:
     """Return the one-axis mesh over every device."""
     return Mesh(np.asarray(jax.devices()), (AXIS,))
+
+
+def compiled(f: Callable[..., Any]) -> Any:
+    """Return f jitted, with what the compiler is told on this backend."""
+    return jax.jit(f, compiler_options=COMPILER.get(jax.default_backend()))
 
 
 def batch_size(rows: int, batch: int, devices: int) -> int:
@@ -42,7 +50,7 @@ def map_examples(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int = 
     size = batch_size(n, batch, devices.size)
     split, whole = NamedSharding(devices, P(AXIS)), NamedSharding(devices, P())
     shared = jax.device_put(shared, whole)
-    jitted = jax.jit(f)
+    jitted = compiled(f)
     parts = []
     for start in range(0, n, size):
         stop = min(start + size, n)
@@ -82,9 +90,9 @@ def queue_examples(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int)
 def _on_each(f: Callable[..., Any], devices: Mesh) -> Callable[..., Any]:
     """Return f jitted, run by every device on its own rows."""
     if devices.size == 1:
-        return jax.jit(f)
+        return compiled(f)
     own = P(AXIS)
-    return jax.jit(jax.shard_map(f, mesh=devices, in_specs=(P(), own, own), out_specs=own, check_vma=False))
+    return compiled(jax.shard_map(f, mesh=devices, in_specs=(P(), own, own), out_specs=own, check_vma=False))
 
 
 def _pad(a: np.ndarray, size: int) -> np.ndarray:
