@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,25 +13,34 @@ from audit import stats
 from audit.attributes import Grouping, attributes, grouping
 from audit.errors import ConfigError
 from audit.evidence import Column, Estimate, Findings, Measurement, Table
-from audit.metrics.class_rates import CLASS_RATES, ClassRateName
 from audit.metrics.clusters import pair_inflation
+from audit.metrics.group_rates import RATES, outcome
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Subject
 
+ClassRateName = Literal[
+    "true_positive_rate", "false_positive_rate", "positive_predictive_value", "selection_rate"
+]
+SAYS: dict[ClassRateName, str] = {
+    "true_positive_rate": "Share predicted as the class among the group's rows that are of it (recall).",
+    "false_positive_rate": "Share predicted as the class among the group's rows that are not of it.",
+    "positive_predictive_value": "Share that is of the class among the group's rows predicted as it (precision).",
+    "selection_rate": "Share of the group's rows that is predicted as the class.",
+}
 WIDEST = "widest_true_positive_rate_difference"
 WIDEST_METHOD = "largest over the classes"
 WIDEST_NOTE = "a limit on every class's difference is a limit on it; those have bounds"
 REPLICATED = 20_000  # cells of all groups beyond which the simultaneous table goes without replicates
 MEASURES = (
-    *(Measure(name, rate.better, rate.says, "exact (Clopper-Pearson)") for name, rate in CLASS_RATES.items()),
+    *(Measure(name, RATES[name].better, says, "exact (Clopper-Pearson)") for name, says in SAYS.items()),
     *(
         Measure(
             f"{name}_difference",
             "lower",
-            f"Largest minus smallest {rate.label.lower()} of one class over the groups.",
+            f"Largest minus smallest {RATES[name].label.lower()} of one class over the groups.",
             "simultaneous over the groups",
         )
-        for name, rate in CLASS_RATES.items()
+        for name in SAYS
     ),
     Measure(
         WIDEST,
@@ -49,7 +59,7 @@ class ClassesOptions(Options):
     )
     classes: tuple[str, ...] = Field(default=(), description="classes to compare; empty: every one")
     metrics: tuple[ClassRateName, ...] = Field(
-        default=tuple(CLASS_RATES), min_length=1, description="rates of each class to measure in every group"
+        default=tuple(SAYS), min_length=1, description="rates of each class to measure in every group"
     )
     minimum_rows: int = Field(
         default=1, ge=1, description="rows below which a group is shown, named, and left out of comparisons"
@@ -118,10 +128,10 @@ def _chosen(subject: Subject, options: ClassesOptions) -> tuple[int, ...]:
 
 def _find(subject: Subject, groups: Grouping, metric: ClassRateName, c: int) -> _Found:
     """Return a class's rate in every group."""
-    rate, cluster = CLASS_RATES[metric], subject.data.test.cluster
-    true, predicted = subject.data.test.y == c, subject.predictions() == c
-    rows = np.flatnonzero(rate.among(true, predicted))
-    hit, code = rate.hits(true, predicted)[rows], groups.code[rows]
+    rate, cluster = RATES[metric], subject.data.test.cluster
+    seen = outcome(subject.data.test.y, subject.predictions(), c)
+    rows = np.flatnonzero(rate.among(seen))
+    hit, code = rate.hits(seen)[rows], groups.code[rows]
     k, n = (np.bincount(of, minlength=len(groups.names)) for of in (code[hit], code))
     of = subject.data.classes[c]
     if cluster is None:
@@ -135,7 +145,7 @@ def _find(subject: Subject, groups: Grouping, metric: ClassRateName, c: int) -> 
 def _rates(groups: Grouping, found: list[_Found]) -> Iterator[Measurement]:
     """Yield every group's rates of every class."""
     for of in found:
-        rate = CLASS_RATES[of.metric]
+        rate = RATES[of.metric]
         for group, estimate in zip(groups.names, of.rates, strict=True):
             yield Measurement(
                 name=of.metric,
@@ -152,7 +162,7 @@ def _gaps(groups: Grouping, found: list[_Found], minimum: int) -> Iterator[Measu
     for of, gap in gaps:
         yield Measurement(
             name=f"{of.metric}_difference",
-            label=f"{CLASS_RATES[of.metric].label} difference of {of.of} by {groups.attribute}",
+            label=f"{RATES[of.metric].label} difference of {of.of} by {groups.attribute}",
             estimate=gap,
             better="lower",
             where={"attribute": groups.attribute, "class": of.of},
@@ -204,7 +214,7 @@ def _at_once(
     kept = np.flatnonzero(groups.rows >= minimum)
     if len(kept) < 2:
         return {}
-    metrics = tuple(f"{CLASS_RATES[of.metric].label} of {of.of}" for of in found)
+    metrics = tuple(f"{RATES[of.metric].label} of {of.of}" for of in found)
     names, rows = tuple(groups.names[g] for g in kept), np.array([of.n[kept] for of in found])
     classes = len(subject.data.classes)
     if subject.data.test.cluster is not None or len(kept) * classes**2 > REPLICATED:
@@ -215,9 +225,8 @@ def _at_once(
     counts = np.bincount(cell, minlength=len(groups.names) * classes**2).reshape(len(groups.names), -1)
     true, predicted = (of.ravel() for of in np.indices((classes, classes)))
     code = {name: c for c, name in enumerate(subject.data.classes)}
-    masks = [(CLASS_RATES[of.metric], true == code[of.of], predicted == code[of.of]) for of in found]
-    hits = [rate.hits(t, p) for rate, t, p in masks]
-    among = [rate.among(t, p) for rate, t, p in masks]
+    seen = [(RATES[of.metric], outcome(true, predicted, code[of.of])) for of in found]
+    hits, among = [rate.hits(o) for rate, o in seen], [rate.among(o) for rate, o in seen]
     return {groups.attribute: (stats.family(names, metrics, counts[kept], hits, among), rows)}
 
 
@@ -228,7 +237,7 @@ def _table_rows(groups: Grouping, found: list[_Found]) -> Iterator[tuple]:
     """Yield attribute, class, group, rate, k, n, value, low, high."""
     for of in found:
         for group, k, n, e in zip(groups.names, of.k, of.n, of.rates, strict=True):
-            label = CLASS_RATES[of.metric].label
+            label = RATES[of.metric].label
             yield groups.attribute, of.of, group, label, int(k), int(n), e.value, e.low, e.high
 
 
