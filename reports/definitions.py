@@ -83,11 +83,11 @@ _CLASSES = {
     "widest_true_positive_rate_difference": "True positive rate difference of the class where it is largest.",
 }
 _INEQUALITY = {
-    "generalised_entropy": "Inequality (alpha 2) of the benefits decision - truth + 1; 0 is equality. No limit is natural.",
+    "generalised_entropy": "Inequality (alpha 2) of the benefits decision - truth + 1; 0 is equality.",
     "theil": "Theil index (alpha 1) of the same benefits.",
     "between_groups_entropy": "The part of that inequality (alpha 2) that lies between groups.",
     "differential_fairness": "Largest log ratio of an outcome’s probability between two groups, smoothed.",
-    "true_positive_rate_difference_at_most": "Largest true positive rate difference that so many wrong labels can hide.",
+    "true_positive_rate_difference_at_most": "Largest true positive rate difference that so many wrong labels hide.",
     "true_positive_rate_difference_at_least": "Smallest true positive rate difference that so many wrong labels leave.",
 }
 _LL144 = {
