@@ -29,6 +29,7 @@ NEEDS = {
     "classes": "classes",
     "features": "named features",
     "favourable": "a declared favourable outcome",
+    "legitimate": "a declared legitimate factor",
     "probabilities": "class probabilities",
 }
 

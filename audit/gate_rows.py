@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from audit import stats
-from audit.evidence import Estimate, Policy, Rule
+from audit.evidence import Estimate, GroupRates, Policy, Rule
 
 Word = Literal["PASS", "FAIL"]
 
@@ -29,7 +30,7 @@ def needed(rule: Rule, e: Estimate, level: float, policy: Policy) -> dict[str, A
     rows = stats.rows_needed(
         e, rule.limit, at_least=least, at_most=not least, alpha=alpha, power=policy.power
     )
-    if rows is None or e.statistic is None:
+    if rows is None or e.statistic is None or not _counts_rows(e):
         return {"rows_needed": rows}
     each = stats.rows_by_group(
         e.statistic,
@@ -50,6 +51,11 @@ def unsupported(e: Estimate, level: float, word: Word) -> str:
     return (
         f"{word} is judged at {level:.2g} here, and its stored replicates support no level below {least:.2g}"
     )
+
+
+def _counts_rows(e: Estimate) -> bool:
+    """Return whether the groups' denominators are rows, and not effective numbers that only stand for rows."""
+    return not isinstance(e.statistic, GroupRates) or abs(math.fsum(e.statistic.n) - e.n) <= 1
 
 
 def _truth(rule: Rule, e: Estimate, word: Word, alpha: float, power: float) -> float | None:

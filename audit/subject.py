@@ -173,6 +173,7 @@ class Subject:
             "gradient": model.apply is not None and model.differentiable and not model.decisions,
             "bounds": data.low is not None and data.high is not None,
             "groups": bool(data.test.groups),
+            "legitimate": bool(data.test.legitimate),
             "classes": data.task in ("binary", "multiclass"),
             "features": bool(data.features),
             "favourable": data.favourable is not None,

@@ -60,6 +60,36 @@ _FAIRNESS = {
     "equalized_odds_difference": "Larger of the differences in true and in false positive rate.",
 }
 _FAIRNESS |= {f"crossed_{name}": f"In crossings of attributes: {text}" for name, text in _FAIRNESS.items()}
+_AUC = {
+    "auc": "Chance that a group’s row with the favourable outcome is scored above one of the same group without.",
+    "auc_difference": "Highest minus lowest AUC of the groups. It compares rows of one group only, not between groups.",
+    "auc_minimum": "AUC of the group that the score ranks worst.",
+}
+_AUC |= {f"crossed_{name}": f"In crossings of attributes: {text}" for name, text in _AUC.items()}
+_CONDITIONAL = {
+    "raw_difference": "Selection rate of a group minus that of all others, whatever their legitimate factors.",
+    "conditional_difference": "The same among people alike in the declared factors, which may hide discrimination.",
+    "conditional_gap": "How far two groups’ selection rates lie apart among people alike in the declared factors.",
+}
+_CLASSES = {
+    "true_positive_rate": "Share predicted as the class among a group’s rows that are of it (recall).",
+    "false_positive_rate": "Share predicted as the class among a group’s rows that are not of it.",
+    "positive_predictive_value": "Share that is of the class among a group’s rows predicted as it (precision).",
+    "selection_rate": "Share of a group’s rows that is predicted as the class.",
+    "true_positive_rate_difference": "Highest minus lowest true positive rate of one class over the groups.",
+    "false_positive_rate_difference": "Highest minus lowest false positive rate of one class over the groups.",
+    "positive_predictive_value_difference": "Highest minus lowest predictive value of one class over the groups.",
+    "selection_rate_difference": "Highest minus lowest share of the groups that is predicted as one class.",
+    "widest_true_positive_rate_difference": "True positive rate difference of the class where it is largest.",
+}
+_INEQUALITY = {
+    "generalised_entropy": "Inequality (alpha 2) of the benefits decision - truth + 1; 0 is equality.",
+    "theil": "Theil index (alpha 1) of the same benefits.",
+    "between_groups_entropy": "The part of that inequality (alpha 2) that lies between groups.",
+    "differential_fairness": "Largest log ratio of an outcome’s probability between two groups, smoothed.",
+    "true_positive_rate_difference_at_most": "Largest true positive rate difference that so many wrong labels hide.",
+    "true_positive_rate_difference_at_least": "Smallest true positive rate difference that so many wrong labels leave.",
+}
 _LL144 = {
     "rate": "Share of a category that is selected, or that scores above the median of all assessed.",
     "impact_ratio": "A category’s rate over the highest rate of its table (6 RCNY 5-300). It ignores who is qualified.",
@@ -88,6 +118,10 @@ DEFINED = {
         ("robustness.autoattack", _AUTOATTACK),
         ("robustness.minimum", _MINIMUM),
         ("fairness.groups", _FAIRNESS),
+        ("fairness.auc", _AUC),
+        ("fairness.conditional", _CONDITIONAL),
+        ("fairness.classes", _CLASSES),
+        ("fairness.inequality", _INEQUALITY),
         ("fairness.ll144", _LL144),
         ("explanation.shapley", _EXPLANATION),
         ("calibration.reliability", _CALIBRATION),

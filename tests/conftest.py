@@ -58,7 +58,7 @@ def context() -> Context:
 
 @pytest.fixture(scope="session")
 def table_subject() -> Subject:
-    """400 test rows, five features (one categorical), two sensitive attributes, a logistic model of y."""
+    """400 test rows, five features (one categorical), two sensitive attributes, two factors, a logistic model of y."""
     rng = np.random.default_rng(11)
     names = ("income", "debt", "years", "savings")
     features = tuple(Feature(name, low=-4.0, high=4.0, mutable=name != "years") for name in names) + (
@@ -83,7 +83,7 @@ def table_subject() -> Subject:
 
 @pytest.fixture(scope="session")
 def image_subject() -> Subject:
-    """90 test images of 8x8 grey pixels in three classes (which third is bright), a small dense network."""
+    """90 test images of 8x8 grey pixels in three classes (which third is bright), two groups, a dense network."""
     rng = np.random.default_rng(12)
     data = Dataset(
         name="synthetic bars",
@@ -122,7 +122,8 @@ def _table(rng: np.random.Generator, n: int, name: str) -> Split:
     age = np.asarray(["(missing)", "25 or younger", "older"])[rng.choice(3, n, p=[0.05, 0.35, 0.6])]
     logit = x[:, :4] @ [-1.0, 1.2, -0.4, 0.0] + 0.8 * (sex == "female")
     y = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.int32)
-    return Split(x, y, _ids(name, n), groups={"sex": sex, "age": age})
+    declared = {"region": x[:, 4].astype(int).astype(str), "income": np.round(x[:, 0], 2).astype(str)}
+    return Split(x, y, _ids(name, n), groups={"sex": sex, "age": age}, legitimate=declared)
 
 
 def _images(rng: np.random.Generator, n: int, name: str) -> Split:
@@ -130,7 +131,8 @@ def _images(rng: np.random.Generator, n: int, name: str) -> Split:
     y = rng.integers(0, 3, n).astype(np.int32)
     bright = np.minimum(np.arange(8) // 3, 2)[None, None, :] == y[:, None, None]
     x = np.clip(0.35 + 0.2 * bright + 0.45 * rng.normal(size=(n, 8, 8)), 0, 1)
-    return Split(x[..., None].astype(np.float32), y, _ids(name, n))
+    light = np.where(x.mean(axis=(1, 2)) > 0.45, "light", "dark")
+    return Split(x[..., None].astype(np.float32), y, _ids(name, n), groups={"background": light})
 
 
 def _ids(name: str, n: int) -> np.ndarray:

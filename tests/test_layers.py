@@ -32,8 +32,12 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.registry": (EVIDENCE, {"pydantic"}),
     "audit.gate": (EVIDENCE | {"audit.stats"}, {"numpy"}),
     "audit.store": (EVIDENCE, {"pydantic"}),
+    "audit.attributes": (EVIDENCE | {"audit.registry", "audit.metrics"}, {"numpy", "pandas"}),
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
-    "audit.checks": (CHECKED | {"audit.trials"}, {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"}),
+    "audit.checks": (
+        CHECKED | {"audit.trials", "audit.attributes"},
+        {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"},
+    ),
     "audit.remedies": (CHECKED, {"jax", "numpy", "pandas", "pydantic", "scipy", "fairlearn"}),
     "models": (set(), {"jax", "flax", "optax", "orbax", "numpy", "scipy", "sklearn"}),
     "reports": ({"audit.evidence"}, {"jinja2", "markupsafe"}),

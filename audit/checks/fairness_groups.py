@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from audit import stats
+from audit.attributes import CROSSED, Crossings, attributes, crossings, levels
 from audit.errors import ConfigError
 from audit.evidence import Column, Estimate, Findings, Measurement, Table
-from audit.metrics.categories import JOIN, MISSING
+from audit.metrics.categories import JOIN
 from audit.metrics.cells import Cells, count_cells, group_counts
 from audit.metrics.clusters import pair_inflation
 from audit.metrics.fairlearn_rates import fairlearn_rates
 from audit.metrics.group_rates import GAPS, KIND_NAMES, KINDS, RATES, Gap, RateName, kind, outcome
-from audit.registry import Context, Measure, Options, check, nearest
+from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
 
 TRUE, PREDICTED = "true class", "predicted class"
@@ -28,7 +27,6 @@ ODDS_METHOD = "larger of two differences"
 ODDS_NOTE = (
     "a limit on it is a limit on both the true and the false positive rate difference; those have bounds"
 )
-CROSSED = "crossed_"  # measures of crossings have names of their own: a rule on sex and race is none on both
 ALONE = (
     *(Measure(name, rate.better, rate.says, "exact (Clopper-Pearson)") for name, rate in RATES.items()),
     *(Measure(name, gap.better, gap.says, "simultaneous over the groups") for name, gap in GAPS.items()),
@@ -41,7 +39,6 @@ MEASURES = (
         for m in ALONE
     ),
 )
-Crossings = Literal["pairs", "none"] | tuple[tuple[str, ...], ...]
 Levels = dict[str, tuple[str, ...]]
 
 
@@ -111,34 +108,34 @@ def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) ->
     Definitions: fairlearn's user guide, and its MetricFrame must agree with every rate found here; unlike
     it, a rate without a single row in its denominator is not estimable, never 0.
     """
-    names = _attributes(subject, options.attributes)
-    crossings = _crossings(names, options.intersections)
-    levels, cells = _count_rows(subject, names)
+    names = attributes("fairness.groups", options.attributes, subject.data.test.groups)
+    cuts = crossings("fairness.groups", names, options.intersections)
+    values, cells = _count_rows(subject, names)
     measurements: list[Measurement] = []
     rows: list[tuple[str | int | float | None, ...]] = []
     notes: list[str] = []
     kinds: dict[str, dict[str, np.ndarray]] = {}
     families: dict[str, tuple[stats.Family, np.ndarray]] = {}
-    for done, axes in enumerate(crossings, start=1):
-        partition = _partition(cells, axes, levels)
+    for done, axes in enumerate(cuts, start=1):
+        partition = _partition(cells, axes, values)
         found: dict[RateName, Found] = {
             name: _find(subject, cells, partition, name) for name in options.metrics
         }
         _agree_with_fairlearn(subject, cells, partition, found)
         measurements += [*_rates(partition, found), *_gaps(partition, found, options.minimum_rows)]
         rows += _table_rows(partition, found)
-        notes += _left_out(partition, levels, options.minimum_rows)
+        notes += _left_out(partition, values, options.minimum_rows)
         if len(axes) == 1:
             kinds[partition.attribute] = _kinds(subject, cells, partition)
             families |= _at_once(subject, partition, found, kinds[partition.attribute], options.minimum_rows)
-        ctx.tick(done, len(crossings))
+        ctx.tick(done, len(cuts))
     asked, stored = options.stored_cells > 0, len(cells.count) <= options.stored_cells
     tables = [_groups_table(rows)]
     if families:
         tables.append(stats.gaps_table(families))
     tables.append(stats.counts_table(kinds, KIND_NAMES))
     if stored:
-        tables.append(_joint_table(subject, cells, names, levels))
+        tables.append(_joint_table(subject, cells, names, values))
     return Findings(
         measurements=tuple(measurements),
         tables=tuple(tables),
@@ -161,47 +158,19 @@ def _favourable(subject: Subject) -> int:
     return subject.data.favourable
 
 
-def _attributes(subject: Subject, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the attributes to compare: those asked for, else all; ConfigError for an unknown one."""
-    known = subject.data.test.groups
-    for name in asked:
-        if name not in known:
-            raise ConfigError(f"fairness.groups: attributes={name!r}", nearest(name, known), "mend the list")
-    return tuple(dict.fromkeys(asked)) or tuple(known)
-
-
-def _crossings(names: tuple[str, ...], asked: Crossings) -> tuple[tuple[str, ...], ...]:
-    """Return the attributes, each alone, then the crossings asked for; ConfigError for an unknown one."""
-    alone = tuple((name,) for name in names)
-    if isinstance(asked, str):
-        return alone + (tuple(combinations(names, 2)) if asked == "pairs" else ())
-    for axes in asked:
-        given = f"fairness.groups: intersections={list(axes)}"
-        if len(set(axes)) < max(2, len(axes)):
-            raise ConfigError(given, "two or more different attributes in each", "mend the list")
-        for name in axes:
-            if name not in names:
-                raise ConfigError(given, f"for {name!r} {nearest(name, names)}", "mend the list")
-    return alone + tuple(dict.fromkeys(asked))
-
-
 def _count_rows(subject: Subject, names: tuple[str, ...]) -> tuple[Levels, Cells]:
     """Return each attribute's levels and the rows counted per attributes x true class x predicted class."""
     test = subject.data.test
-    levels: Levels = {}
-    columns: dict[str, np.ndarray] = {}
-    for name in names:
-        codes, met = pd.factorize(np.asarray(test.groups[name], object), use_na_sentinel=False)
-        text = [MISSING if pd.isna(value) else str(value) for value in met]
-        levels[name] = tuple(sorted(set(text)))
-        columns[name] = np.asarray([levels[name].index(value) for value in text])[codes]
-    return levels, count_cells({**columns, TRUE: test.y, PREDICTED: subject.predictions()})
+    found = {name: levels(test.groups[name]) for name in names}
+    columns = {name: place for name, (_, place) in found.items()}
+    values = {name: texts for name, (texts, _) in found.items()}
+    return values, count_cells({**columns, TRUE: test.y, PREDICTED: subject.predictions()})
 
 
-def _partition(cells: Cells, axes: tuple[str, ...], levels: Levels) -> Partition:
+def _partition(cells: Cells, axes: tuple[str, ...], values: Levels) -> Partition:
     """Return the rows' groups by these attributes; only combinations that have rows."""
     codes, group = cells.cross(axes)
-    names = [JOIN.join(levels[axis][c] for axis, c in zip(axes, code, strict=True)) for code in codes]
+    names = [JOIN.join(values[axis][c] for axis, c in zip(axes, code, strict=True)) for code in codes]
     return Partition(axes, tuple(names), group, group_counts(group, cells.count, len(names)))
 
 
@@ -362,21 +331,21 @@ def _groups_table(rows: list[tuple[str | int | float | None, ...]]) -> Table:
     return Table(name="groups", title="Rates by group", kind="groups", columns=columns, rows=tuple(rows))
 
 
-def _joint_table(subject: Subject, cells: Cells, names: tuple[str, ...], levels: Levels) -> Table:
+def _joint_table(subject: Subject, cells: Cells, names: tuple[str, ...], values: Levels) -> Table:
     """Return the joint cell counts, from which every rate here can be judged anew."""
-    texts = [*(levels[name] for name in names), subject.data.classes, subject.data.classes]
+    texts = [*(values[name] for name in names), subject.data.classes, subject.data.classes]
     codes = zip(cells.codes.tolist(), cells.count.tolist(), strict=True)
     rows = [(*(t[c] for t, c in zip(texts, code, strict=True)), count) for code, count in codes]
     return stats.crossed_table(names, rows)
 
 
-def _left_out(partition: Partition, levels: Levels, minimum: int) -> Iterator[str]:
+def _left_out(partition: Partition, values: Levels, minimum: int) -> Iterator[str]:
     """Yield what a partition could not compare: groups too small, combinations without rows."""
     name = partition.attribute
     for group, rows in zip(partition.groups, partition.rows, strict=True):
         if rows < minimum:
             yield f"Not compared: {name} = {group}, with {rows} rows under minimum_rows={minimum}."
-    possible = int(np.prod([len(levels[axis]) for axis in partition.axes]))
+    possible = int(np.prod([len(values[axis]) for axis in partition.axes]))
     empty = possible - len(partition.groups)
     if empty:
         yield f"Of {possible} combinations of {name}, {empty} have no row among the judged ones."

@@ -14,9 +14,12 @@ from audit.stats.multiplicity import benjamini_hochberg, holm, holm_levels
 from audit.stats.overlap import f1, macro_f1
 from audit.stats.power import minimum_detectable_gap, rows_needed
 from audit.stats.rates import counts_of, difference, effective_counts, rate, rate_of, ratio
+from audit.stats.strata import METHOD as STANDARDISED
+from audit.stats.strata import standardised
 
 __all__ = [
     "Family",
+    "STANDARDISED",
     "auc",
     "auc_influence",
     "auc_variance",
@@ -60,5 +63,6 @@ __all__ = [
     "sharpest",
     "simultaneous",
     "smooth",
+    "standardised",
     "summarise",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import fairlearn.metrics as fairlearn
@@ -12,10 +13,11 @@ import sklearn.metrics as sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit import stats
+from audit import gate, stats
 from audit.checks import fairness_groups as module
 from audit.checks.fairness_groups import FairnessOptions, fairness_groups
 from audit.errors import ConfigError
+from audit.evidence import CheckResult, Policy, Rule
 from audit.metrics.group_rates import KIND_NAMES, RATES
 from audit.registry import Context
 from audit.subject import Dataset, Model, Split, Subject, observe
@@ -414,3 +416,17 @@ def test_a_rate_other_than_fairlearns_stops_the_check(table_subject, monkeypatch
 def test_crossings_have_names_of_their_own_so_that_a_rule_on_attributes_does_not_judge_them(table_subject):
     for m in _found(table_subject).measurements:
         assert m.name.startswith("crossed_") == (" x " in str(m.where["attribute"]))
+
+
+def test_swapping_the_favourable_outcome_swaps_the_verdict():
+    n = 4000  # given "yes": 10 % and 20 %; given "no": 90 % and 80 %, which is within four fifths
+    predicted = np.r_[np.arange(n) % 10 == 0, np.arange(n) % 5 == 0].astype(int)
+    rule = Rule(id="F", measure="fairness.groups.impact_ratio", at_least=0.8, because="Four fifths.")
+    verdicts = []
+    for favourable in (1, 0):
+        subject = _subject(predicted, predicted, {"g": ["a"] * n + ["b"] * n}, favourable=favourable)
+        result = CheckResult(
+            check="fairness.groups", area="fairness", title="t", status="ok", findings=_found(subject)
+        )
+        verdicts.append(gate.judge([result], Policy(name="p", rules=(rule,)), on=dt.date(2026, 1, 1))[1])
+    assert verdicts == ["FAIL", "PASS"]
