@@ -20,9 +20,7 @@ from audit.registry import find
 from audit.remedies.options import Adversarial, Parity
 
 VERSION = 1
-Formats = Literal[
-    "html", "markdown", "sarif", "junit", "model_card", "cyclonedx", "intoto", "csv", "parquet"
-]
+Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx", "intoto", "csv", "parquet"]
 
 
 class SplitConfig(Frozen):

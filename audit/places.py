@@ -35,7 +35,9 @@ def _file(path: Path) -> dict[str, tuple[Path, int]]:
     return _rules(path, value, lines, ())
 
 
-def _rules(path: Path, policy: dict[str, Any], lines: Any, at: tuple[str, ...]) -> dict[str, tuple[Path, int]]:
+def _rules(
+    path: Path, policy: dict[str, Any], lines: Any, at: tuple[str, ...]
+) -> dict[str, tuple[Path, int]]:
     """Return file and line of the rules of a policy's mapping; its own stand in for those it includes."""
     includes = policy.get("include", [])
     found: dict[str, tuple[Path, int]] = {}

@@ -115,7 +115,10 @@ def _considerations(record: Record) -> dict[str, Any]:
     ]
     told: dict[str, list[Any]] = {
         "useCases": [numbers.visible(system.get("intended_use", "").strip())],
-        "technicalLimitations": [*([f"Not intended for: {numbers.visible(unused)}"] if unused else []), *gaps],
+        "technicalLimitations": [
+            *([f"Not intended for: {numbers.visible(unused)}"] if unused else []),
+            *gaps,
+        ],
         "ethicalConsiderations": risks,
         "fairnessAssessments": unfair,
     }

@@ -55,9 +55,7 @@ def table(record: Record) -> list[str]:
 
 def gaps(record: Record) -> list[str]:
     """Return what was not measured as a list's lines."""
-    return [
-        f"- {escaped(what)}: {escaped(why)}" for what, texts in front.unmeasured(record) for why in texts
-    ]
+    return [f"- {escaped(what)}: {escaped(why)}" for what, texts in front.unmeasured(record) for why in texts]
 
 
 def _row(d: Decision) -> str:

@@ -67,9 +67,7 @@ def _row(result: CheckResult, **values: Any) -> dict[str, Any]:
     """Return a row with every column, texts without characters that act unseen."""
     empty = dict.fromkeys(COLUMNS, None) | dict.fromkeys(TEXTS, "")
     given = {"check": result.check, "area": result.area, "status": result.status, **values}
-    return {
-        name: numbers.visible(v) if isinstance(v, str) else v for name, v in {**empty, **given}.items()
-    }
+    return {name: numbers.visible(v) if isinstance(v, str) else v for name, v in {**empty, **given}.items()}
 
 
 def _measured(m: Measurement) -> dict[str, Any]:

@@ -63,7 +63,9 @@ def _slug(text: str) -> str:
 def _body(record: Record) -> str:
     """Return the card's sections."""
     told = methods.system(record)
-    facts = [f"- **{markdown.escaped(term)}**: {'; '.join(map(markdown.escaped, texts))}" for term, texts in told]
+    facts = [
+        f"- **{markdown.escaped(term)}**: {'; '.join(map(markdown.escaped, texts))}" for term, texts in told
+    ]
     gaps = markdown.gaps(record)
     beside = [*front.waivers(record), *remedies.lines(record)]
     sections = {

@@ -84,9 +84,7 @@ def _result(record: Record, d: Decision, ids: list[str]) -> dict[str, Any]:
 def _location(place: str | None) -> dict[str, Any]:
     """Return the place 'file:line' of a rule, or the first line of the record that holds it."""
     file, _, line = (place or "evidence.json:1").rpartition(":")
-    return {
-        "physicalLocation": {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": int(line)}}
-    }
+    return {"physicalLocation": {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": int(line)}}}
 
 
 def _uri(path: str) -> str:
