@@ -14,7 +14,7 @@ from audit.evidence import canonical
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.dsse.json"
 SCHEMA = "jax-audit/manifest/1"
-_KEYS = {"schema", "record", "files", "parts"}
+_KEYS = {"schema", "record", "files", "parts", "self"}
 _LISTED = {
     "results": "check",
     "decisions": "rule",
@@ -27,11 +27,11 @@ def of(folder: Path, record: Mapping[str, Any]) -> bytes:
 
     record: the digest of the record without its volatile block. files: SHA-256 by path, the manifest and a
     signature apart. parts: SHA-256 of each part of the record by its name, so that a changed one can be named.
+    self: that of the rest of the manifest.
     """
     files = {path: of_file(folder / path) for path in listed(folder)}
-    return canonical(
-        {"schema": SCHEMA, "record": record_digest(record), "files": files, "parts": parts(record)}
-    )
+    value = {"schema": SCHEMA, "record": record_digest(record), "files": files, "parts": parts(record)}
+    return canonical({**value, "self": _of(value)})
 
 
 def listed(folder: Path) -> list[str]:
@@ -75,8 +75,9 @@ def read(data: bytes) -> dict[str, Any]:
         raise ValueError(f"it is no {SCHEMA}")
     if not all(isinstance(value[key], dict) for key in ("files", "parts")):
         raise ValueError("it lists no digests")
-    if canonical(value) != data:
-        raise ValueError("its layout is not as it was written")
+    rest = {key: part for key, part in value.items() if key != "self"}
+    if canonical(value) != data or value["self"] != _of(rest):
+        raise ValueError("its own digest is another")
     return value
 
 

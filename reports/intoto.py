@@ -8,7 +8,7 @@ from typing import Any
 
 import reports.html
 from audit.evidence import Record, canonical
-from reports import exports
+from reports import exports, words
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -25,7 +25,8 @@ def render(record: Record) -> bytes:
         files["report.html"] = reports.html.render(record)
     artifacts = [a for result in record.results for a in result.findings.artifacts]
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    return canonical(statement(record, {**digests, **{a.path: a.sha256 for a in artifacts}}))
+    sidecars = {a.path: a.sha256 for a in artifacts} | {p: d for p, d in record.digests.items() if "/" in p}
+    return canonical(statement(record, {**digests, **sidecars}))
 
 
 def statement(record: Record, files: Mapping[str, str]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def statement(record: Record, files: Mapping[str, str]) -> dict[str, Any]:
         mild = d.waiver is not None or d.rule.severity == "advisory"
         how = "passedTests" if d.verdict == "PASS" else "warnedTests" if mild else "failedTests"
         tests[how].append(f"{exports.case_name(d)}: {d.verdict}")
-    tests["failedTests"] += [f"requires: {text}" for text in record.unmet]
+    tests["failedTests"] += [f"requires: {words.ended(text)}" for text in record.unmet]
     policy = hashlib.sha256(canonical(record.policy.model_dump(mode="json"))).hexdigest()
     config = hashlib.sha256(canonical(record.config)).hexdigest()
     configuration = [_resource("configuration", config), _resource("policy", policy)]

@@ -48,11 +48,11 @@ def _metadata(record: Record) -> dict[str, Any]:
 def _metric(result: CheckResult, m: Measurement) -> dict[str, Any]:
     """Return one evaluation result."""
     e = m.estimate
-    args: dict[str, Any] = {"n": e.n, "method": e.method, "kind": e.kind}
+    args: dict[str, Any] = {"check": result.check, "n": e.n, "method": e.method, "kind": e.kind}
     if e.kind == "bounded":
         args |= {"level": e.level, "low": e.low, "high": e.high, "side": e.side}
     title = phrases.titled(phrases.of_measurement(result.check, m))
-    return {"type": f"{result.check}.{m.name}", "value": e.value, "name": title, "args": args}
+    return {"type": m.name, "value": e.value, "name": title, "args": args}
 
 
 def _slug(text: str) -> str:
@@ -79,7 +79,8 @@ def _body(record: Record) -> str:
         ],
         "Model, data and intended use": facts,
         "Evaluation": markdown.table(record) or ["No requirement was judged."],
-        "Findings": [f"- {markdown.escaped(f.sentence)}" for f in words.findings(record)] or ["None."],
+        "Findings": [f"- {markdown.escaped(f.sentence)}" for f in words.findings(record)[: markdown.MOST]]
+        or ["None."],
         "Limitations: not measured": gaps,
         "Evidence": [
             f"- Record: sha256 `{record.digest}`, written by {markdown.escaped(record.tool)}",
