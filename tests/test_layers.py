@@ -34,7 +34,10 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.store": (EVIDENCE, {"pydantic"}),
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
     "audit.games": (CHECKED - {"audit.attacks"}, {"jax", "numpy", "pydantic"}),
-    "audit.checks": (CHECKED | {"audit.trials", "audit.games"}, {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"}),
+    "audit.checks": (
+        CHECKED | {"audit.trials", "audit.games"},
+        {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"},
+    ),
     "audit.remedies": (CHECKED, {"jax", "numpy", "pandas", "pydantic", "scipy", "fairlearn"}),
     "models": (set(), {"jax", "flax", "optax", "orbax", "numpy", "scipy", "sklearn"}),
     "reports": ({"audit.evidence"}, {"jinja2", "markupsafe"}),

@@ -57,7 +57,7 @@ def redrawn(params: Any, rng: np.random.Generator) -> Any:
     """
 
     def draw(leaf: Any) -> Any:
-        if not _floating(leaf):
+        if not (_floating(leaf) and np.size(leaf)):
             return leaf
         old = np.asarray(leaf)
         scale = float(np.sqrt(np.mean(np.square(old.astype(np.float64)))))

@@ -270,7 +270,7 @@ def _agreement_table(row: tuple[Scalar, ...]) -> Table:
 def _not_measured(subject: Subject, found: Attribution, options: ShapleyOptions) -> tuple[str, ...]:
     """Say what these numbers leave open."""
     said = [
-        "Whether the explanation is faithful (deletion, insertion and randomisation tests) was not measured.",
+        "Whether the explanation is faithful is for explanation.trust and was not measured here.",
         "Reliance on sensitive attributes through proxies among the features was not measured.",
     ]
     errors = found.standard_errors
