@@ -121,8 +121,8 @@ def test_a_function_with_a_closure_cannot_be_randomised_and_says_so():
     def closed(params, x):
         return np.asarray(x) @ W
 
-    found = trust(linear_subject(apply=closed, params=(), differentiable=False),
-                  SMALL.model_copy(update={"explainers": ("shapley",), "rows": 6, "tested_rows": 2}), CONTEXT)  # fmt: skip
+    options = SMALL.model_copy(update={"explainers": ("shapley",), "rows": 6, "tested_rows": 2})
+    found = trust(linear_subject(apply=closed, params=(), differentiable=False), options, CONTEXT)
     (e,) = named(found, "randomisation_similarity")
     assert e.value is None and "no floating-point array" in e.reason
     assert not [t for t in found.tables if t.name.startswith("cascade")]
