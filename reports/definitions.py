@@ -100,6 +100,24 @@ _EXPLANATION = {
     "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",
     "shap_difference": "Largest difference from shap’s own explainer on a few rows.",
 }
+_TRUST = {
+    "deletion_gain": "Area under the output as the players ranked first are taken away, random orders’ minus the "
+    "explanation’s: above 0 is better than chance.",
+    "insertion_gain": "Area under the output as the players ranked first are put in, the explanation’s minus random "
+    "orders’: above 0 is better than chance.",
+    "comprehensiveness_gain": "Drop of the output without the players ranked first, minus that of random orders.",
+    "sufficiency_gain": "Drop of the output with only the players ranked first, that of random orders minus the "
+    "explanation’s.",
+    "infidelity": "Mean squared error of the change foretold when random players are replaced.",
+    "normalised_infidelity": "Infidelity over the mean squared change: 0 is perfect, 1 no better than saying nothing.",
+    "max_sensitivity": "Largest relative change of the explanation that small random moves of the input found: "
+    "a lower bound.",
+    "randomisation_similarity": "Rank correlation with the explanation of the same network under random parameters: "
+    "1 ignores all that was learnt.",
+    "rank_stability": "Rank correlation of importance with that from other rows, background or training.",
+    "top_overlap": "What two sets of most important players share: of other rows, background or training.",
+    "faithfulness_shortfall": "Comprehensiveness gain outside a group minus inside: above 0, it is explained worse.",
+}
 _CALIBRATION = {
     "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
     "confidence_gap": "Mean confidence minus the share that came true: above 0 is overconfident.",
@@ -124,6 +142,7 @@ DEFINED = {
         ("fairness.inequality", _INEQUALITY),
         ("fairness.ll144", _LL144),
         ("explanation.shapley", _EXPLANATION),
+        ("explanation.trust", _TRUST),
         ("calibration.reliability", _CALIBRATION),
     )
     for name, text in texts.items()

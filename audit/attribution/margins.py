@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -34,3 +36,9 @@ def log_odds_of_probabilities(probabilities: Any) -> Any:
     """Return the log-odds[rows, k] of each probability, those within 1e-7 of 0 or 1 held there."""
     p = jnp.clip(probabilities, SMALLEST, 1 - SMALLEST)
     return jnp.log(p) - jnp.log1p(-p)
+
+
+@lru_cache(maxsize=32)
+def chance(margin: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the function from outputs to each class's probability[rows, k], the same object for one margin."""
+    return lambda outputs: jax.nn.sigmoid(margin(outputs))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from audit.attribution.batching import blocks, collect, in_batches, items_per_batch
+from audit.attribution.masking import mix
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,8 @@ def shapley(
     over = over or in_batches
     functions = (apply, margin)
     full, empty = (
-        explained(apply, params, rows, margin=margin, batch=batch, over=over) for rows in (x, background)
+        explained(apply, params, rows, margin=margin, batch=items_per_batch(batch, 1, len(rows)), over=over)
+        for rows in (x, background)
     )
     game = _Game(functions, (params, x, background, groups), full, empty, int(groups.max()) + 1, batch, over)
     if game.players <= max(exact_up_to, 1):
@@ -142,15 +144,6 @@ def _margins(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[
     return lambda params, rows: margin(apply(params, rows[0]))
 
 
-@jax.jit
-def _mix(member: Any, groups: Any, x: Any, z: Any) -> Any:
-    """Return x[c, ...] where member[c, s, players] holds an input's owner, z[c or 1, s or 1, ...] elsewhere."""
-    mask = member[:, :, groups]
-    mask = mask.reshape(mask.shape + (1,) * (x.ndim + 1 - mask.ndim))
-    mixed = jnp.where(mask, x[:, None], z)
-    return mixed.reshape((-1, *mixed.shape[2:]))
-
-
 def _exact(game: _Game) -> tuple[np.ndarray, None, int]:
     """Evaluate every coalition of every example against every background row."""
     (n, m), b, coalitions = game.full.shape, len(game.empty), 2**game.players
@@ -175,7 +168,7 @@ def _coalition_values(
         i, bits = rows
         z = jnp.asarray(background)
         member = jnp.repeat(_members(jnp.asarray(bits), players)[:, None], len(z), axis=1)
-        out = margin(apply(params, _mix(member, groups, jnp.asarray(x)[i], z[None])))
+        out = margin(apply(params, mix(member, groups, jnp.asarray(x)[i], z[None])))
         return out.reshape(len(bits), len(z), -1).mean(axis=1)
 
     return f
@@ -227,7 +220,7 @@ def _pairs(apply: Callable[..., Any], margin: Callable[..., Any], players: int) 
         x, z = jnp.asarray(x)[i], jnp.asarray(background)[j]
         rank = _ranks(key, i, j, draw, players)
         member = rank[:, :, None] < jnp.arange(1, players)[None, None, :, None]
-        mixed = _mix(member.reshape(len(i), -1, players), groups, x, z[:, None])
+        mixed = mix(member.reshape(len(i), -1, players), groups, x, z[:, None])
         inner = margin(apply(params, mixed)).reshape(len(i), 4, players - 1, -1)
         return _two_pairs(empty[j], inner, full[i], rank)
 

@@ -11,6 +11,7 @@ from audit.checks import explanation_shapley
 from audit.checks.explanation_shapley import ShapleyOptions, explain
 from audit.errors import DataError
 from audit.evidence import Estimate
+from audit.games.game import game_of
 from audit.registry import Context, find
 from audit.subject import Dataset, Feature, Model, Split, Subject, observe
 
@@ -163,7 +164,7 @@ def test_multiclass_explains_the_predicted_class_against_the_rest():
     toy = subject(params=w, task="multiclass")
     options = ShapleyOptions(**FEW | {"rows": 20})
     found = explain(toy, options, CONTEXT)
-    game = explanation_shapley._game(toy, options, CONTEXT.seed)
+    game = game_of(toy, rows=20, background=30, patches=4, seed=CONTEXT.seed)
     logits = game.rows.x @ w
     predicted = logits.argmax(axis=1)
     rest = [np.log(np.exp(np.delete(row, c)).sum()) for row, c in zip(logits, predicted, strict=True)]
