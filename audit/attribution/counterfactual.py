@@ -102,7 +102,9 @@ def _search(
     return f
 
 
-def _nearest(x: np.ndarray, space: Space, new: np.ndarray, price: np.ndarray, tried: np.ndarray) -> Counterfactuals:
+def _nearest(
+    x: np.ndarray, space: Space, new: np.ndarray, price: np.ndarray, tried: np.ndarray
+) -> Counterfactuals:
     """Return each row's nearest of its starts."""
     best = price.argmin(axis=1)
     found = np.isfinite(price.min(axis=1))
@@ -114,4 +116,6 @@ def _nearest(x: np.ndarray, space: Space, new: np.ndarray, price: np.ndarray, tr
 def _nothing(x: np.ndarray) -> Counterfactuals:
     """Return that nothing was found, for a table in which nothing may change."""
     n = len(x)
-    return Counterfactuals(np.zeros(n, bool), x, np.full(n, np.inf), np.zeros(x.shape, bool), np.zeros(n, int))
+    return Counterfactuals(
+        np.zeros(n, bool), x, np.full(n, np.inf), np.zeros(x.shape, bool), np.zeros(n, int)
+    )

@@ -46,7 +46,9 @@ def walk(
     makes none. Every value tried that turns the decision is noted with the cost at which its secant crosses.
     """
     start = margin(x)
-    state = Walk(x, start, x, jnp.full(len(x), jnp.inf), (start < 0) & (rank >= 0), jnp.zeros(len(x), jnp.int32))
+    state = Walk(
+        x, start, x, jnp.full(len(x), jnp.inf), (start < 0) & (rank >= 0), jnp.zeros(len(x), jnp.int32)
+    )
 
     def again(carry: tuple[Any, Walk]) -> Any:
         return (carry[0] < rounds) & carry[1].active.any()

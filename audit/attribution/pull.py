@@ -37,7 +37,12 @@ def descend(
         best, price = _cheaper(ground, x, now, found, best, price)
         factor = jnp.where(found < 0, DEARER, CHEAPER)
         push = jnp.where((found < 0)[:, None], weight[:, None] * _push(ground, ends, now, slope), 0.0)
-        return (_shrunk(ground, x, ends, now, size, push), jnp.clip(weight * factor, *WEIGHTS), best, price), None
+        return (
+            _shrunk(ground, x, ends, now, size, push),
+            jnp.clip(weight * factor, *WEIGHTS),
+            best,
+            price,
+        ), None
 
     sizes = WIDE * (NARROW / WIDE) ** (jnp.arange(steps) / max(steps - 1, 1))
     begin = (start, jnp.full(len(x), 1.2), start, jnp.full(len(x), jnp.inf))
@@ -79,7 +84,9 @@ def _cheaper(ground: Ground, x: Any, now: Any, found: Any, best: Any, price: Any
 
 def give_back(margin: Callable[[Any], Any], ground: Ground, x: Any, now: Any) -> Any:
     """Return turned rows[b, d] with features back at their own value, cheapest first, while they stay turned."""
-    apart = jnp.where(ground.numeric[None], jnp.abs(now - x), (now != x).astype(now.dtype)) * ground.weight[None]
+    apart = (
+        jnp.where(ground.numeric[None], jnp.abs(now - x), (now != x).astype(now.dtype)) * ground.weight[None]
+    )
 
     def given_back(k: Any, z: Any) -> Any:
         return _given_back(margin, x, z, in_order(jnp.where(apart > 0, apart, jnp.inf), k))

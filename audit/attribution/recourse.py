@@ -29,7 +29,9 @@ class Space:
 
     def __post_init__(self) -> None:
         d = len(self.values)
-        if any(len(a) != d for a in (self.numeric, self.unit, self.low, self.high, self.direction, self.fixed)):
+        if any(
+            len(a) != d for a in (self.numeric, self.unit, self.low, self.high, self.direction, self.fixed)
+        ):
             raise ValueError(f"a space of {d} features: expected every array to have as many entries")
         if (np.asarray(self.direction)[~np.asarray(self.numeric)] != 0).any():
             raise ValueError("a category has no order: it can neither rise nor fall")
@@ -66,7 +68,7 @@ class Space:
         for j in np.flatnonzero(~self.numeric):
             inside[:, j] &= np.isin(new[:, j], self.values[j]) | (new[:, j] == x[:, j])
         inside[:, self.still] = new[:, self.still] == x[:, self.still]
-        return inside.all(axis=1)
+        return np.asarray(inside.all(axis=1))
 
     def distance(self, x: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Return the cost[n] of turning x[n, d] into new[n, d]: L1 in units, a category's cost where it changes."""

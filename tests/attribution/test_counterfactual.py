@@ -106,7 +106,9 @@ def tabled(params, x):
     """A margin with an effect of every category and of every pair of categories."""
     one, pair = params
     hot = (x[:, :, None] == jnp.arange(1, 4)[None, None]).astype(jnp.float32)
-    return (hot * one[None]).sum(axis=(1, 2))[:, None] + jnp.einsum("nia,njb,iajb->n", hot, hot, pair)[:, None]
+    return (hot * one[None]).sum(axis=(1, 2))[:, None] + jnp.einsum("nia,njb,iajb->n", hot, hot, pair)[
+        :, None
+    ]
 
 
 def test_categories_are_turned_with_the_fewest_flips_brute_force_finds():
@@ -185,4 +187,3 @@ def test_margins_agree_with_the_decisions():
         assert np.asarray(toward(1, "probabilities", cut)(score[:, None])) == pytest.approx(one, abs=1e-4)
     with pytest.raises(ValueError, match="values"):
         toward(1, "values")
-
