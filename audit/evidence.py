@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from audit.evidence_statistics import (
     Frozen,
+    GroupMeans,
     GroupRates,
     Mapped,
     Moments,
@@ -34,6 +35,7 @@ __all__ = [
     "FeatureFacts",
     "Findings",
     "Frozen",
+    "GroupMeans",
     "GroupRates",
     "Mapped",
     "Measurement",
