@@ -26,9 +26,16 @@ def cramers_v(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def in_bins(values: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """Return the bin[n] of each number: at most `bins`, cut at quantiles, equal numbers together."""
-    cuts = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(cuts, values, side="right" if cuts.size and cuts[0] == np.min(values) else "left")
+    """Return the bin[n] of each number, about `bins` cut at quantiles; equal numbers stay together.
+
+    A value that is most of the column, at either end too, has a bin of its own side.
+    """
+    met = np.unique(values)
+    if len(met) <= bins:
+        return np.searchsorted(met, values)
+    cuts = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
+    cuts = np.unique(np.where(cuts >= met[-1], met[-2], cuts))
+    return np.searchsorted(cuts, values, side="left")
 
 
 def associations(x: np.ndarray, numeric: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -129,7 +129,9 @@ def _of_group(attribute: str, name: str, success: Estimate, cost: Estimate) -> I
     where: dict[str, str | float | int] = {"attribute": attribute, "group": name}
     text = f"{attribute} = {name}"
     label = f"Recourse success, {text}"
-    yield Measurement(name="group_recourse_success", label=label, estimate=success, better="higher", where=where)
+    yield Measurement(
+        name="group_recourse_success", label=label, estimate=success, better="higher", where=where
+    )
     yield Measurement(
         name="group_recourse_cost",
         label=f"Recourse cost, {text}",
