@@ -100,6 +100,26 @@ _EXPLANATION = {
     "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",
     "shap_difference": "Largest difference from shap’s own explainer on a few rows.",
 }
+_COUNTERFACTUAL = {
+    "recourse_success": "Share of unfavourable decisions that a permitted change turns; a longer search may find more.",
+    "recourse_cost": "Mean distance to the nearest permitted change found that turns the decision, over rows with one.",
+    "features_changed": "Mean number of features that these changes touch.",
+    "changed": "Share of the changes found that touch the feature.",
+    "group_recourse_success": "Share of a group’s unfavourable decisions that a permitted change turns.",
+    "group_recourse_cost": "Mean distance to the nearest change found, over a group’s rows that have one.",
+    "recourse_success_difference": "Largest difference between groups in the share that a change turns.",
+    "recourse_cost_difference": "Largest difference between groups in mean distance: who has farther to go.",
+    "neighbour_distance": "Median distance from changed rows to the nearest favourable training row: large is unusual.",
+}
+_DEPENDENCE = {
+    "effect": "Mean absolute change of the output when a feature takes the values of the train rows one by one.",
+    "monotone_rows": "Share of rows whose output goes in the direction asked at every step of the feature.",
+    "monotonicity": "Rise of the mean curve over its ups and downs: 1 only rises, -1 only falls.",
+}
+_STAND_INS = {
+    "proxy_reliance": "Share of all attribution that the features associated with an attribute carry together.",
+    "joint_reliance": "Share of all attribution that an attribute’s own column and its proxies carry.",
+}
 _CALIBRATION = {
     "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
     "confidence_gap": "Mean confidence minus the share that came true: above 0 is overconfident.",
@@ -123,6 +143,9 @@ DEFINED = {
         ("fairness.flip", _FLIP),
         ("fairness.proxies", _PROXIES),
         ("explanation.shapley", _EXPLANATION),
+        ("explanation.counterfactual", _COUNTERFACTUAL),
+        ("explanation.dependence", _DEPENDENCE),
+        ("explanation.proxies", _STAND_INS),
         ("calibration.reliability", _CALIBRATION),
     )
     for name, text in texts.items()

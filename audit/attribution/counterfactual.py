@@ -96,7 +96,7 @@ def _search(
         nearest = descend(margin, ground, x, (low, high), pull(margin, ground, x, start), steps)
         nearest = pull(margin, ground, x, give_back(margin, ground, x, nearest))
         price = cost(ground.numeric, ground.weight, x, nearest)
-        tried = there.tried + 2 * steps + 2 * x.shape[1] * (1 + HALVINGS) + 7
+        tried = there.tried + 2 * steps + x.shape[1] * (1 + 2 * HALVINGS) + 8
         return nearest, jnp.where(margin(nearest) >= 0, price, jnp.inf), tried
 
     return f

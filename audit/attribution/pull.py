@@ -88,8 +88,10 @@ def give_back(margin: Callable[[Any], Any], ground: Ground, x: Any, now: Any) ->
         jnp.where(ground.numeric[None], jnp.abs(now - x), (now != x).astype(now.dtype)) * ground.weight[None]
     )
 
+    turned = margin(now) >= 0  # and then it stays so
+
     def given_back(k: Any, z: Any) -> Any:
-        return _given_back(margin, x, z, in_order(jnp.where(apart > 0, apart, jnp.inf), k))
+        return _given_back(margin, x, z, turned, in_order(jnp.where(apart > 0, apart, jnp.inf), k))
 
     return jax.lax.fori_loop(0, x.shape[1], given_back, now)
 
@@ -108,11 +110,11 @@ def pull(margin: Callable[[Any], Any], ground: Ground, x: Any, now: Any) -> Any:
     return jax.lax.fori_loop(0, x.shape[1], pulled, now)
 
 
-def _given_back(margin: Callable[[Any], Any], x: Any, now: Any, feature: Any) -> Any:
+def _given_back(margin: Callable[[Any], Any], x: Any, now: Any, turned: Any, feature: Any) -> Any:
     """Return the row with one feature at its own value, where the decision stays turned."""
     here = feature[:, None] == jnp.arange(x.shape[1])[None]
     tried = jnp.where(here, x, now)
-    return jnp.where((margin(tried) >= 0)[:, None] & (margin(now) >= 0)[:, None], tried, now)
+    return jnp.where(((margin(tried) >= 0) & turned)[:, None], tried, now)
 
 
 def _halved(margin: Callable[[Any], Any], ground: Ground, x: Any, now: Any, feature: Any) -> Any:
