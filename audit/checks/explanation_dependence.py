@@ -62,7 +62,7 @@ class _Effect:
     def follows(self, direction: str, noise: float) -> np.ndarray:
         """Return whether each row's curve[n] goes the direction at every step, up to rounding."""
         steps = np.diff(self.change, axis=1) * (1 if direction == "up" else -1)
-        return (steps >= -noise).all(axis=1)
+        return np.asarray((steps >= -noise).all(axis=1))
 
 
 @check(
