@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import ks_2samp, wasserstein_distance
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,14 @@ def widest(values: np.ndarray, group: np.ndarray) -> tuple[Distance, Distance]:
 
     The first is in the values' unit, the second a difference of shares from 0 to 1; two groups at least.
     """
-    parts = {name: np.sort(values[group == name]) for name in sorted(set(group.tolist()))}
+    names, grid = sorted(set(group.tolist())), np.unique(values)
+    below = [np.searchsorted(np.sort(values[group == name]), grid, side="right") for name in names]
+    share = np.stack([count / count[-1] for count in below])  # each group's distribution function on the grid
     earth, steps = [], []
-    for a, b in combinations(parts, 2):
-        earth.append(Distance(float(wasserstein_distance(parts[a], parts[b])), a, b))
-        steps.append(Distance(float(ks_2samp(parts[a], parts[b], method="asymp").statistic), a, b))
+    for i, j in combinations(range(len(names)), 2):
+        apart = np.abs(share[i] - share[j])
+        earth.append(Distance(float(apart[:-1] @ np.diff(grid)), names[i], names[j]))
+        steps.append(Distance(float(apart.max()), names[i], names[j]))
     return max(earth, key=lambda d: d.value), max(steps, key=lambda d: d.value)
 
 

@@ -218,11 +218,12 @@ def _all_pairs(statistic: Statistic) -> TypeGuard[GroupRates | GroupMeans]:
 def _apart(s: GroupRates | GroupMeans, gap: float) -> float:
     """Return how many standard errors apart rates may lie that differ by the gap: the least it can be.
 
-    A rate's standard error is never more than 1 / (2 sqrt(n)), so for a difference nothing is estimated. A
-    ratio leaves 1 - ratio of the lowest rate's distance from zero, where a rate below a half errs by less.
+    A rate's standard error is never more than 1 / (2 sqrt(n)), so for a difference nothing is estimated; of means
+    nothing is known beforehand, so they may lie together. A ratio leaves 1 - ratio of the lowest rate's distance
+    from zero, where a rate below a half errs by less.
     """
     if isinstance(s, GroupMeans):
-        return mean_bounds.apart(s, gap)
+        return 0.0
     if s.of == "difference":
         return 2 * math.sqrt(min(s.n)) * max(gap, 0.0)
     p = min(k / n for k, n in zip(s.k, s.n, strict=True))

@@ -11,8 +11,10 @@ from audit.stats import limits
 def bound(s: Moments | GroupMeans, which: int, alpha: float) -> np.ndarray:
     """Return the lower (0) or upper (1) skewness-corrected bounds, one more value at the far end of a known range.
 
-    One bound, or one for every group. The added value stands for what the sample may have missed: without it
-    a sample of equal values, or one whose rare large values were not drawn, would have a bound of no width.
+    One bound, or one for every group, which is never nearer than Student's: far out, where many groups are bounded
+    at once, a skewness that one outlier makes would pull the bound of its group in. The added value stands for
+    what the sample may have missed: without it a sample of equal values, or one whose rare large values were
+    not drawn, would have a bound of no width.
     """
     end = (s.low, s.high)[which]
     n, mean, variance, third = (np.asarray(v, float) for v in (s.n, s.mean, s.variance, s.third))
@@ -25,10 +27,14 @@ def bound(s: Moments | GroupMeans, which: int, alpha: float) -> np.ndarray:
     equal = variance == 0
     if end is None and equal.any():
         raise ValueError("equal values without a known range have no bound")
-    found = limits.skewed_mean(n, mean, np.where(equal, 1.0, variance), third, alpha)[which]
+    spread, wider = np.where(equal, 1.0, variance), np.minimum if which == 0 else np.maximum
+    found = limits.skewed_mean(n, mean, spread, third, alpha)[which]
+    if isinstance(s, GroupMeans):
+        found = wider(found, limits.skewed_mean(n, mean, spread, 0.0 * n, alpha)[which])
     if end is None:
         return found
-    return np.where(equal, end, np.maximum(found, end) if which == 0 else np.minimum(found, end))
+    nearer = np.maximum if which == 0 else np.minimum
+    return np.where(equal, end, nearer(found, end))
 
 
 def possible(s: Moments | GroupMeans) -> bool:
@@ -65,8 +71,3 @@ def errors(s: GroupMeans) -> np.ndarray:
     """Return each group's standard error, never less than one value at a known end of the range would give."""
     ends = [np.abs(end - np.array(s.mean)) / np.array(s.n) for end in (s.low, s.high) if end is not None]
     return np.max([np.sqrt(np.divide(s.variance, s.n)), np.full(len(s.n), 1e-12), *ends], axis=0)
-
-
-def apart(s: GroupMeans, gap: float) -> float:
-    """Return how many of the largest standard error apart means lie that differ by the gap."""
-    return max(gap, 0.0) / float(errors(s).max())
