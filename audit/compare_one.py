@@ -11,7 +11,7 @@ import numpy as np
 
 from audit import compare_notes, compare_pairs, gate_match
 from audit.compare_pairs import Pairs
-from audit.evidence import CheckResult, Estimate, Frozen, GroupRates, Measurement, Record, Rule
+from audit.evidence import CheckResult, Estimate, Frozen, GroupMeans, GroupRates, Measurement, Record, Rule
 from audit.row_outcomes import terms
 from audit.stats.paired import Difference, independent, paired_mean, paired_rate
 
@@ -115,7 +115,8 @@ def _no_bounds(x: Estimate, y: Estimate) -> str:
     if x.kind != "bounded" or y.kind != "bounded":
         return "it is descriptive, shown without an honest interval"
     s, t = x.statistic, y.statistic
-    if isinstance(s, GroupRates) and isinstance(t, GroupRates) and set(s.groups) != set(t.groups):
+    grouped = (GroupRates, GroupMeans)
+    if isinstance(s, grouped) and isinstance(t, grouped) and set(s.groups) != set(t.groups):
         return f"the groups differ: {', '.join(sorted(set(s.groups) ^ set(t.groups)))} in one run only"
     return ""
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from audit.evidence_statistics import (
     Frozen,
+    GroupMeans,
     GroupRates,
     Mapped,
     Moments,
@@ -34,6 +35,7 @@ __all__ = [
     "FeatureFacts",
     "Findings",
     "Frozen",
+    "GroupMeans",
     "GroupRates",
     "Mapped",
     "Measurement",
@@ -252,8 +254,7 @@ class Decision(Frozen):
     p_fail: float | None = None
     rows_needed: int | None = None
     rows_by_group: dict[str, int] = Field(
-        default_factory=dict,
-        description="rows that each group with too few needs, beside those of the others",
+        default_factory=dict, description="rows each group with too few needs, beside those of the others"
     )
     passes_at: float | None = Field(
         default=None, description="truth from which on these rows show PASS with the policy's power"

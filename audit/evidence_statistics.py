@@ -36,12 +36,13 @@ class GroupRates(Frozen):
     """One rate in several disjoint groups, and the summary taken over them.
 
     `difference` is the largest minus the smallest rate, `ratio` the smallest over the largest,
-    `minimum`, `maximum` and `mean` the rate of that name. `sizes` are the rows of each group
+    `minimum`, `maximum` and `mean` the rate of that name, `departure` the largest max(rate, 1 - rate): how
+    far a chance lies from one half, on either side. `sizes` are the rows of each group
     (a rate's own denominator n may be smaller).
     """
 
     family: Literal["group rates"] = "group rates"
-    of: Literal["difference", "ratio", "minimum", "maximum", "mean"]
+    of: Literal["difference", "ratio", "minimum", "maximum", "mean", "departure"]
     groups: tuple[str, ...]
     k: tuple[float, ...]
     n: tuple[float, ...]
@@ -66,6 +67,26 @@ class Moments(Frozen):
     mean: float
     variance: float
     third: float
+    low: float | None = None
+    high: float | None = None
+
+
+class GroupMeans(Frozen):
+    """The mean of one value in several disjoint groups, and the summary taken over them.
+
+    `difference` is the largest minus the smallest mean, `maximum` the largest. n, mean, variance and third are
+    the moments of each group's independent units (clusters, where rows share one), low and high the ends of a
+    value's possible range, `sizes` the rows of each group.
+    """
+
+    family: Literal["group means"] = "group means"
+    of: Literal["difference", "maximum"]
+    groups: tuple[str, ...]
+    n: tuple[float, ...]
+    mean: tuple[float, ...]
+    variance: tuple[float, ...]
+    third: tuple[float, ...]
+    sizes: tuple[float, ...]
     low: float | None = None
     high: float | None = None
 
@@ -114,6 +135,6 @@ class Replicates(Frozen):
 
 
 Statistic = Annotated[
-    Rate | RatePair | GroupRates | RateOverHighest | Moments | Normal | Mapped | Replicates,
+    Rate | RatePair | GroupRates | RateOverHighest | Moments | GroupMeans | Normal | Mapped | Replicates,
     Field(discriminator="family"),
 ]

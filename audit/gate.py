@@ -21,6 +21,7 @@ from audit.evidence import (
     CheckResult,
     Decision,
     Estimate,
+    GroupMeans,
     GroupRates,
     Measurement,
     Policy,
@@ -157,16 +158,14 @@ def _without_small_groups(estimate: Estimate, share: float) -> tuple[Estimate, t
     A mean is over classes, not groups of people, and keeps all.
     """
     s = estimate.statistic
-    if not isinstance(s, GroupRates) or s.of == "mean" or estimate.kind != "bounded":
+    if not isinstance(s, GroupRates | GroupMeans) or s.of == "mean" or estimate.kind != "bounded":
         return estimate, ()
     kept = [i for i, size in enumerate(s.sizes) if size >= share * math.fsum(s.sizes)]
     if len(kept) == len(s.groups):
         return estimate, ()
 
-    def keep(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(values[i] for i in kept)
-
-    fewer = GroupRates(of=s.of, groups=keep(s.groups), k=keep(s.k), n=keep(s.n), sizes=keep(s.sizes))
+    columns = {name: values for name, values in s if isinstance(values, tuple)}
+    fewer = s.model_copy(update={name: tuple(v[i] for i in kept) for name, v in columns.items()})
     summary = stats.summarise(fewer, side=estimate.side, note=estimate.note)
     rows = round(estimate.n * math.fsum(fewer.n) / max(math.fsum(s.n), 1.0))
     return (

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit.evidence import Estimate, GroupRates, Measurement, Policy, Rule
+from audit.evidence import Estimate, GroupMeans, GroupRates, Measurement, Policy, Rule
 
 NAMED = 3  # groups of too few rows that a sentence names
 ATTACKS = "against these attacks with this budget"
+FOUND = "as far as was searched"
 
 
 def passed(rule: Rule, m: Measurement, e: Estimate, bound: float, policy: Policy, *, attacks: bool) -> str:
     """Return why the rule passed: its bound lies inside the limit."""
     said = _said(rule, m, e, bound)
     side = "lower" if rule.at_least is not None else "upper"
-    held = f" {ATTACKS}" if attacks else ""
+    searched = FOUND if rule.check.startswith("fairness.") else ATTACKS
+    held = f" {searched}" if attacks else ""
     inside = f"{said.inside} the {said.limit}{held}"
     return f"{said.number}; its {_percent(1 - policy.alpha)} {side} bound {said.bound} is {inside}."
 
@@ -55,7 +57,7 @@ def open_(
 def by_group(e: Estimate, rows: Mapping[str, int]) -> str:
     """Return ', or 210 in each group that has fewer (a 40, b 90)', the smallest groups first; else nothing."""
     s = e.statistic
-    if not rows or not isinstance(s, GroupRates):
+    if not rows or not isinstance(s, GroupRates | GroupMeans):
         return ""
     now = sorted((n, name) for name, n in zip(s.groups, s.n, strict=True) if name in rows)
     listed = ", ".join(f"{name} {round(n):,}" for n, name in now[:NAMED])

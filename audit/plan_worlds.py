@@ -55,7 +55,8 @@ def of(decision: Decision, data: Dataset, bins: int) -> World | None:
         return None
     if isinstance(estimate.statistic, Rate):
         return _rate(rule, estimate, estimate.statistic, data)
-    return _groups(rule, estimate.statistic, data) if isinstance(estimate.statistic, GroupRates) else None
+    s = estimate.statistic
+    return _groups(rule, s, data) if isinstance(s, GroupRates) and s.of != "departure" else None
 
 
 def _counted(truth: Truth) -> Callable[[float, float, Word], Sequence[Statistic]]:

@@ -95,6 +95,36 @@ _LL144 = {
     "impact_ratio": "A category’s rate over the highest rate of its table (6 RCNY 5-300). It ignores who is qualified.",
     "impact_ratio_minimum": "Smallest impact ratio of a table: its lowest rate over its highest.",
 }
+_REGRESSION = {
+    "mean_error": "Mean of prediction minus target of a group: above 0 the model predicts too much for it.",
+    "mean_absolute_error": "Mean distance of prediction and target in a group.",
+    "root_mean_squared_error": "Root of the mean squared error in a group: large errors weigh more.",
+    "r2": "1 minus the squared error over that of guessing the group’s mean: low where a group is alike.",
+    "mean_prediction": "Mean of the predictions for a group.",
+    "calibration_slope": "Slope of the target on the prediction: below 1, predictions are too far apart.",
+    "calibration_intercept": "Where the line of the target on the prediction crosses a prediction of 0.",
+    "mean_error_difference": "Largest minus smallest mean error: how unevenly groups are over- and underrated.",
+    "mean_absolute_error_difference": "Largest minus smallest mean absolute error of any two groups.",
+    "mean_absolute_error_maximum": "Mean absolute error of the group that is served worst.",
+    "mean_prediction_difference": "Largest minus smallest mean prediction. It ignores who truly has more.",
+    "calibration_slope_difference": "Largest minus smallest calibration slope.",
+    "prediction_distance": "Largest 1-Wasserstein distance between two groups’ predictions, in the target’s unit.",
+    "prediction_ks": "Largest Kolmogorov-Smirnov distance between two groups’ predictions, from 0 to 1.",
+}
+_FLIP = {
+    "flip_rate": "Share of rows decided otherwise once the attribute’s column alone has another value. "
+    "It is not counterfactual fairness.",
+    "lost_favourable": "Share of rows that lose the favourable outcome under another value.",
+    "gained_favourable": "Share of rows that gain the favourable outcome under another value.",
+    "score_change": "Mean over rows of the largest change of the score under another value.",
+    "pair_flip_rate": "Share of one group’s rows that are decided otherwise as another group.",
+}
+_PROXIES = {
+    "proxy_auc": "How well a random forest tells a group from the rest by the other features; 0.5 is not at all.",
+    "balanced_accuracy": "Mean over the groups of the share that the forest recognises.",
+    "feature_auc": "How well one feature alone tells the groups apart; 0.5 is not at all.",
+    "score_leak": "How well the model’s score tells a group from the rest within one true class; 0.5 is not at all.",
+}
 _EXPLANATION = {
     "importance": "Mean absolute Shapley value of a feature or image patch over the explained rows.",
     "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",
@@ -117,6 +147,26 @@ _TRUST = {
     "rank_stability": "Rank correlation of importance with that from other rows, background or training.",
     "top_overlap": "What two sets of most important players share: of other rows, background or training.",
     "faithfulness_shortfall": "Comprehensiveness gain outside a group minus inside: above 0, it is explained worse.",
+}
+_COUNTERFACTUAL = {
+    "recourse_success": "Share of unfavourable decisions that a permitted change turns; a longer search may find more.",
+    "recourse_cost": "Mean distance to the nearest permitted change found that turns the decision, over rows with one.",
+    "features_changed": "Mean number of features that these changes touch.",
+    "changed": "Share of the changes found that touch the feature.",
+    "group_recourse_success": "Share of a group’s unfavourable decisions that a permitted change turns.",
+    "group_recourse_cost": "Mean distance to the nearest change found, over a group’s rows that have one.",
+    "recourse_success_difference": "Largest difference between groups in the share that a change turns.",
+    "recourse_cost_difference": "Largest difference between groups in mean distance: who has farther to go.",
+    "neighbour_distance": "Median distance from changed rows to the nearest favourable training row: large is unusual.",
+}
+_DEPENDENCE = {
+    "effect": "Mean absolute change of the output when a feature takes the values of the train rows one by one.",
+    "monotone_rows": "Share of rows whose output goes in the direction asked at every step of the feature.",
+    "monotonicity": "Rise of the mean curve over its ups and downs: 1 only rises, -1 only falls.",
+}
+_STAND_INS = {
+    "proxy_reliance": "Share of all attribution that the features associated with an attribute carry together.",
+    "joint_reliance": "Share of all attribution that an attribute’s own column and its proxies carry.",
 }
 _CALIBRATION = {
     "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
@@ -141,8 +191,14 @@ DEFINED = {
         ("fairness.classes", _CLASSES),
         ("fairness.inequality", _INEQUALITY),
         ("fairness.ll144", _LL144),
+        ("fairness.regression", _REGRESSION),
+        ("fairness.flip", _FLIP),
+        ("fairness.proxies", _PROXIES),
         ("explanation.shapley", _EXPLANATION),
         ("explanation.trust", _TRUST),
+        ("explanation.counterfactual", _COUNTERFACTUAL),
+        ("explanation.dependence", _DEPENDENCE),
+        ("explanation.proxies", _STAND_INS),
         ("calibration.reliability", _CALIBRATION),
     )
     for name, text in texts.items()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audit.evidence import WORST_FIRST, Decision, GroupRates, Rate, Record, Rule, Verdict
+from audit.evidence import WORST_FIRST, Decision, GroupMeans, GroupRates, Rate, Record, Rule, Verdict
 from reports import numbers, phrases
 
 ATTACKS = "This holds against these attacks with this budget."
@@ -221,7 +221,7 @@ def needed(decision: Decision, power: float) -> str:
 def by_group(decision: Decision) -> str:
     """Return how many rows each group with too few needs, the smallest three named; else nothing."""
     stat, rows = decision.estimate.statistic if decision.estimate else None, decision.rows_by_group
-    if not rows or not isinstance(stat, GroupRates):
+    if not rows or not isinstance(stat, GroupRates | GroupMeans):
         return ""
     now = sorted((n, group) for group, n in zip(stat.groups, stat.n, strict=True) if group in rows)
     few = ", ".join(f"{numbers.name(group, 30)} has {numbers.count(round(n))}" for n, group in now[:3])

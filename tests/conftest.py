@@ -1,4 +1,4 @@
-"""What every test shares: two CPU devices, strict shapes, deterministic hypothesis, two small subjects."""
+"""What every test shares: two CPU devices, strict shapes, deterministic hypothesis, three small subjects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jax-audit-tes
 import atexit
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -25,7 +26,7 @@ import pytest
 from audit.evidence import Artifact
 from audit.memory_maps import make_room
 from audit.registry import Context
-from audit.subject import Dataset, Feature, Model, Split, Subject, observe
+from audit.subject import Dataset, DecisionRule, Feature, Model, Split, Subject, observe
 
 atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -101,6 +102,36 @@ def image_subject() -> Subject:
     )
     params = {"w": jnp.asarray(bar, jnp.float32)}
     return observe(Model("dense", _dense, params, network="two dense layers"), data)
+
+
+@pytest.fixture(scope="session")
+def regression_subject(table_subject) -> Subject:
+    """The table's rows with a number to predict, and a linear model that is off by 0.4 for one sex."""
+    splits = {name: replace(s, y=_amount(s)) for name, s in table_subject.data.splits.items()}
+    data = replace(
+        table_subject.data, task="regression", splits=splits, target="amount", classes=(), favourable=None
+    )
+    params = {"w": jnp.asarray([1.5, -1.0, 0.5, 0.0, 0.0], jnp.float32), "b": jnp.float32(0.2)}
+    model = Model(
+        "linear",
+        _linear,
+        params,
+        outputs="values",
+        decision=DecisionRule("none"),
+        network="linear regression",
+    )
+    return observe(model, data)
+
+
+def _linear(params, x):
+    """Return values[n, 1] of a linear model on x[n, d]."""
+    return (x @ params["w"] + params["b"])[:, None]
+
+
+def _amount(split: Split) -> np.ndarray:
+    """Return y[n] of a linear truth with noise, 0.4 less for one sex; the noise belongs to the split's size."""
+    noise = np.random.default_rng(len(split)).normal(size=len(split))
+    return split.x[:, :4] @ [1.5, -1.0, 0.5, 0.0] - 0.4 * (split.groups["sex"] == "female") + noise
 
 
 def _logistic(params, x):

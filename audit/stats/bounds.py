@@ -18,6 +18,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from audit.evidence import (
+    GroupMeans,
     GroupRates,
     Mapped,
     Moments,
@@ -28,7 +29,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
-from audit.stats import limits, multiplicity
+from audit.stats import limits, mean_bounds, multiplicity
 from audit.stats.multiplicity import FAR
 from audit.stats.roots import leaves_zero, root
 
@@ -68,15 +69,12 @@ def point(statistic: Statistic) -> float:
                 raise ValueError("a ratio over a highest rate of zero")
             own = groups.index(group)
             return k[own] / n[own] / highest
-        case Moments(n=n, mean=mean, variance=variance, low=low, high=high):
-            if (
-                n < 2
-                or variance < 0
-                or (low is not None and mean < low)
-                or (high is not None and mean > high)
-            ):
+        case Moments():
+            if not mean_bounds.possible(statistic):
                 raise ValueError("moments of no possible sample")
-            return mean
+            return statistic.mean
+        case GroupMeans():
+            return mean_bounds.value(statistic)
         case Normal(value=value, se=se, link=link):
             if se < 0:
                 raise ValueError("a negative standard error")
@@ -150,11 +148,10 @@ def simultaneous(statistic: Statistic, side: Side) -> bool:
     """Return whether this side's bound needs all groups, or all pairs, to hold at once."""
     if isinstance(statistic, RateOverHighest):
         return side == "high"
-    if not isinstance(statistic, GroupRates):
+    if not isinstance(statistic, GroupRates | GroupMeans):
         return False
-    return {"difference": "low", "maximum": "low", "ratio": "high", "minimum": "high"}.get(
-        statistic.of
-    ) == side
+    at_once = {"difference": "low", "maximum": "low", "departure": "low", "ratio": "high", "minimum": "high"}
+    return at_once.get(statistic.of) == side
 
 
 def each_level(statistic: Statistic, side: Side, alpha: float) -> float:
@@ -213,17 +210,20 @@ def _to_family(statistic: Statistic, side: Side, alpha: float, bound: float) -> 
     return multiplicity.each_error(alpha, _count(statistic))
 
 
-def _all_pairs(statistic: Statistic) -> TypeGuard[GroupRates]:
+def _all_pairs(statistic: Statistic) -> TypeGuard[GroupRates | GroupMeans]:
     """Return whether it is all ordered pairs of groups that must hold at once."""
-    return isinstance(statistic, GroupRates) and statistic.of in ("difference", "ratio")
+    return isinstance(statistic, GroupRates | GroupMeans) and statistic.of in ("difference", "ratio")
 
 
-def _apart(s: GroupRates, gap: float) -> float:
+def _apart(s: GroupRates | GroupMeans, gap: float) -> float:
     """Return how many standard errors apart rates may lie that differ by the gap: the least it can be.
 
-    A rate's standard error is never more than 1 / (2 sqrt(n)), so for a difference nothing is estimated. A
-    ratio leaves 1 - ratio of the lowest rate's distance from zero, where a rate below a half errs by less.
+    A rate's standard error is never more than 1 / (2 sqrt(n)), so for a difference nothing is estimated; of means
+    nothing is known beforehand, so they may lie together. A ratio leaves 1 - ratio of the lowest rate's distance
+    from zero, where a rate below a half errs by less.
     """
+    if isinstance(s, GroupMeans):
+        return 0.0
     if s.of == "difference":
         return 2 * math.sqrt(min(s.n)) * max(gap, 0.0)
     p = min(k / n for k, n in zip(s.k, s.n, strict=True))
@@ -234,7 +234,9 @@ def _count(statistic: Statistic) -> int:
     """Return how many groups, or comparisons of one group with each other one, must hold at once."""
     if isinstance(statistic, RateOverHighest):
         return len(statistic.groups) - 1
-    return len(statistic.groups) if isinstance(statistic, GroupRates) else 1
+    if isinstance(statistic, GroupRates) and statistic.of == "departure":
+        return 2 * len(statistic.groups)  # above one half and below it
+    return len(statistic.groups) if isinstance(statistic, GroupRates | GroupMeans) else 1
 
 
 def _bound(statistic: Statistic, side: Side, alpha: float) -> float:
@@ -255,7 +257,9 @@ def _bound(statistic: Statistic, side: Side, alpha: float) -> float:
             to_each = limits.ratios(np.array(k), np.array(n), alpha)[which][own]
             return float(min(np.delete(to_each, own).min(), 1.0))
         case Moments():
-            return _mean_bound(statistic, which, alpha)
+            return float(mean_bounds.bound(statistic, which, alpha))
+        case GroupMeans():
+            return mean_bounds.group_bound(statistic, which, alpha)
         case Normal(value=value, se=se, link=link, df=df):
             z = float(norm.isf(alpha) if df is None else student.isf(alpha, df))
             return _LINKS[link](value + (z if which else -z) * se)
@@ -273,31 +277,12 @@ def _group_bound(s: GroupRates, which: int, alpha: float) -> float:
     if s.of in ("minimum", "maximum"):
         each = limits.clopper_pearson(k, n, alpha)[which]
         return float(each.min() if s.of == "minimum" else each.max())
+    if s.of == "departure":
+        low, high = limits.clopper_pearson(k, n, alpha)
+        return float(max(high.max(), (1 - low).max()) if which else max(low.max(), (1 - high).max(), 0.5))
     pairs = limits.contrasts(k, n, 1.0, alpha) if s.of == "difference" else limits.ratios(k, n, alpha)
     others = pairs[which][~np.eye(len(k), dtype=bool)]
     return float(max(others.max(), 0.0) if s.of == "difference" else min(others.min(), 1.0))
-
-
-def _mean_bound(s: Moments, which: int, alpha: float) -> float:
-    """Return the skewness-corrected bound of a mean, one more value at the far end of a known range added.
-
-    The added value stands for what the sample may have missed: without it a sample of equal values, or one
-    whose rare large values were not drawn, would have a bound of no width.
-    """
-    end = (s.low, s.high)[which]
-    n, mean, variance, third = s.n, s.mean, s.variance, s.third
-    if end is not None:
-        gap = (end - mean) / (n + 1)
-        squares, cubes = (n - 1) * variance, n * third
-        third = (cubes - 3 * gap * squares + n * (n * n - 1) * gap**3) / (n + 1)
-        variance = (squares + n * (n + 1) * gap**2) / n
-        mean, n = mean + gap, n + 1
-    if variance == 0:
-        if end is None:
-            raise ValueError("equal values without a known range have no bound")
-        return end
-    bound = limits.skewed_mean(n, mean, variance, third, alpha)[which]
-    return bound if end is None else (max(bound, end) if which == 0 else min(bound, end))
 
 
 def _replicated_bound(s: Replicates, which: int, alpha: float) -> float:
@@ -328,6 +313,7 @@ def _summary(s: GroupRates) -> float:
         "minimum": lambda: rates[0],
         "maximum": lambda: rates[-1],
         "mean": lambda: math.fsum(rates) / len(rates),
+        "departure": lambda: max(rates[-1], 1 - rates[0]),
     }
     return values[s.of]()
 

@@ -12,6 +12,7 @@ from scipy.special import betaincinv
 from scipy.stats import binom, norm
 
 from audit.evidence import (
+    GroupMeans,
     GroupRates,
     Mapped,
     Moments,
@@ -22,12 +23,13 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
-from audit.stats import bounds
+from audit.stats import bounds, mean_bounds
 from audit.stats.power import MOST, misses, shows
 from audit.stats.roots import root
 
 Word = Literal["PASS", "FAIL"]
 STEPS = 14  # halvings of an interval of truths
+_FARTHEST = {"minimum": 1.0, "maximum": 0.0, "departure": 0.5}  # what the other groups are at, farthest off
 
 
 def detectable(
@@ -44,7 +46,8 @@ def detectable(
 
     None where no truth does. One rate: exact, by binomial tails. Groups: all at the pooled rate but the
     smallest, which is off by the gap (a least or largest rate: for PASS all groups alike, for FAIL only the
-    smallest at the value), in `rows_needed`'s normal approximation. Any other: the spread is taken to be as
+    smallest at the value), in `rows_needed`'s normal approximation; means likewise, with each group's spread as
+    estimated. Any other: the spread is taken to be as
     estimated. Raises ValueError unless exactly one of at_least and at_most is given.
     """
     if at_least == at_most:
@@ -66,7 +69,9 @@ def detectable(
             )
             return None if inner is None else bounds.mapped(by, inner)
         case RatePair() | GroupRates() | RateOverHighest():
-            return _of_rates(statistic, asked)
+            return _of_groups(asked, *_truths(statistic, word))
+        case GroupMeans():
+            return _of_groups(asked, *_mean_truths(statistic, asked))
         case _:
             return _of_value(statistic, asked)
 
@@ -80,7 +85,7 @@ def rows_by_group(
     rows that decide if all small groups grow to one size. Empty where no realistic number does, and for
     what is not of groups.
     """
-    if not isinstance(s, GroupRates):
+    if not isinstance(s, GroupRates | GroupMeans):
         return {}
     side: bounds.Side = "low" if at_least == (word == "PASS") else "high"
 
@@ -169,9 +174,8 @@ def _or(end: float | None, other: float) -> float:
     return other if end is None else end
 
 
-def _of_rates(s: RatePair | GroupRates | RateOverHighest, asked: _Asked) -> float | None:
-    """Return the true comparison of rates, by halving between the limit and the farthest truth there is."""
-    low, high, truth = _truths(s, asked.word)
+def _of_groups(asked: _Asked, low: float, high: float, truth: Callable[[float], Statistic]) -> float | None:
+    """Return the true comparison, by halving between the limit and the farthest truth from low to high."""
     inside, outside = (high, low) if asked.side == "low" else (low, high)
     outside = min(max(asked.limit, low), high)
 
@@ -209,8 +213,27 @@ def _truths(
             if of == "difference":
                 toward = -1.0 if p > 0.5 else 1.0
                 return 0.0, max(p, 1 - p), _one_off(s, small, lambda p, v: p + toward * v)
-            others = None if of == "mean" or word == "PASS" else (1.0 if of == "minimum" else 0.0)
-            return 0.0, 1.0, lambda v: _with_rates(s, small, v if others is None else others, v)
+            others = None if of == "mean" or word == "PASS" else _FARTHEST[of]
+            least = 0.5 if of == "departure" else 0.0
+            return least, 1.0, lambda v: _with_rates(s, small, v if others is None else others, v)
+
+
+def _mean_truths(s: GroupMeans, asked: _Asked) -> tuple[float, float, Callable[[float], Statistic]]:
+    """Return the lowest and highest true value looked at, and the means to be expected of each."""
+    reach = 50 * float(mean_bounds.errors(s).max()) + abs(asked.limit - mean_bounds.value(s))
+    least, most = (-math.inf if s.low is None else s.low), (math.inf if s.high is None else s.high)
+    small, pooled = int(np.argmin(s.n)), float(np.average(s.mean, weights=s.n))
+
+    def means(others: float, own: float) -> GroupMeans:
+        each = (own if i == small else others for i in range(len(s.n)))
+        return s.model_copy(update={"mean": tuple(min(max(v, least), most) for v in each)})
+
+    if s.of == "difference":
+        toward = -1.0 if most - pooled < pooled - least else 1.0
+        room = max(most - pooled, pooled - least)
+        return 0.0, min(asked.limit + reach, room), lambda v: means(pooled, pooled + toward * v)
+    lowest, highest = max(asked.limit - reach, least), min(asked.limit + reach, most)
+    return lowest, highest, lambda v: means(v if asked.word == "PASS" else lowest, v)
 
 
 def _one_off(
@@ -226,11 +249,12 @@ def _with_rates(s: GroupRates | RateOverHighest, which: int, others: float, own:
     return s.model_copy(update={"k": tuple(m * (own if i == which else others) for i, m in enumerate(s.n))})
 
 
-def _at_least(s: GroupRates, rows: float) -> GroupRates:
-    """Return the group rates with each denominator raised to at least this many rows."""
+def _at_least(s: GroupRates | GroupMeans, rows: float) -> GroupRates | GroupMeans:
+    """Return the group rates or means with each denominator raised to at least this many rows."""
     more = [max(rows / n, 1.0) for n in s.n]
 
     def times(values: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(v * m for v, m in zip(values, more, strict=True))
 
-    return s.model_copy(update={"k": times(s.k), "n": times(s.n), "sizes": times(s.sizes)})
+    more_rows = {"n": times(s.n), "sizes": times(s.sizes)}
+    return s.model_copy(update=more_rows if isinstance(s, GroupMeans) else more_rows | {"k": times(s.k)})

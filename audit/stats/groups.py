@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from audit.evidence import Estimate, GroupRates, RateOverHighest
+from audit.evidence import Estimate, GroupMeans, GroupRates, RateOverHighest
 from audit.stats.estimates import EstimateSide, bounded
+from audit.stats.group_means import summarise_means
 from audit.stats.rates import HYBRID
 
-Of = Literal["difference", "ratio", "minimum", "maximum", "mean"]
+Of = Literal["difference", "ratio", "minimum", "maximum", "mean", "departure"]
 _ENDS = "half of the groups at each end (Tukey-Kramer)"
 _METHODS: dict[str, str] = {
     "difference": f"largest of all pairs' differences, {HYBRID}; all at once below, {_ENDS}",
@@ -20,6 +21,7 @@ _METHODS: dict[str, str] = {
     "minimum": "smallest of Clopper-Pearson limits; all groups at once (Sidak) above",
     "maximum": "largest of Clopper-Pearson limits; all groups at once (Sidak) below",
     "mean": f"mean of rates, {HYBRID}",
+    "departure": "largest of Clopper-Pearson limits of the rates and of their complements; all at once (Sidak) below",
 }
 _OVER_HIGHEST = f"smallest of the ratios to each other group, {HYBRID}; all of them at once (Sidak) above"
 
@@ -38,7 +40,8 @@ def groups(
 
     n are the rates' denominators (effective where rows are clustered), whose sum is the estimate's n, and
     sizes the groups' rows. `difference` is the largest minus the smallest rate, `ratio` the smallest over the
-    largest. Fewer than two groups, an empty denominator or a ratio of zeros leave no value, but a reason.
+    largest, `departure` the largest max(rate, 1 - rate), which counts groups as above one half and below it.
+    Fewer than two groups, an empty denominator or a ratio of zeros leave no value, but a reason.
     Groups may come in any order.
     """
     if not len(names) == len(k) == len(n) == len(sizes) or len(set(names)) != len(names):
@@ -74,8 +77,10 @@ def over_highest(
     return tuple(bounded(s, total, _OVER_HIGHEST, note=note) for s in each)
 
 
-def summarise(s: GroupRates, *, side: EstimateSide = "two-sided", note: str = "") -> Estimate:
-    """Return the estimate of group rates; where it has no value it still keeps the counts."""
+def summarise(s: GroupRates | GroupMeans, *, side: EstimateSide = "two-sided", note: str = "") -> Estimate:
+    """Return the estimate of group rates or means; where it has no value it still keeps the counts."""
+    if isinstance(s, GroupMeans):
+        return summarise_means(s, note=note)
     rows, method = round(math.fsum(s.n)), _METHODS[s.of]
     reason = _undefined(s)
     if reason:

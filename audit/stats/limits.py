@@ -5,8 +5,6 @@ Every function takes alpha in (0, 0.5] and returns limits that each hold with pr
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy.special import betainccinv, betaincinv
 from scipy.stats import t as student
@@ -32,10 +30,17 @@ def contrasts(k: Array, n: Array, weight: float, alpha: float) -> tuple[Array, A
     is the case with Wilson limits, over Clopper-Pearson limits: its one-sided error stays below the
     nominal level at small, unequal and extreme counts, where Wilson's and Wald's do not.
     """
-    p = np.asarray(k, float) / np.asarray(n, float)
     low, high = clopper_pearson(k, n, alpha)
-    below, above = p - low, high - p
-    centre = p[:, None] - weight * p
+    return hybrid(np.asarray(k, float) / np.asarray(n, float), low, high, weight)
+
+
+def hybrid(value: Array, low: Array, high: Array, weight: float = 1.0) -> tuple[Array, Array]:
+    """Return lower and upper limits [g, g] of value_i - weight value_j from each value's own (Zou and Donner 2008).
+
+    low and high are limits of independent values, low <= value <= high.
+    """
+    below, above = value - low, high - value
+    centre = value[:, None] - weight * value
     return (
         centre - np.hypot(below[:, None], weight * above),
         centre + np.hypot(above[:, None], weight * below),
@@ -69,20 +74,23 @@ def average(k: Array, n: Array, alpha: float) -> tuple[float, float]:
     )
 
 
-def skewed_mean(n: float, mean: float, variance: float, third: float, alpha: float) -> tuple[float, float]:
+def skewed_mean(
+    n: Array | float, mean: Array | float, variance: Array | float, third: Array | float, alpha: float
+) -> tuple[Array, Array]:
     """Return the lower and upper limit of a mean by Hall's (1992) skewness-corrected t.
 
-    variance is the sample's (divisor n - 1) and third its third central moment.
+    variance is the sample's (divisor n - 1), positive, and third its third central moment.
     """
-    error = math.sqrt(variance / n)
-    skew = third / variance**1.5 / math.sqrt(n)
-    t = float(student.isf(alpha, n - 1))
+    n, variance = np.asarray(n, float), np.asarray(variance, float)
+    error = np.sqrt(variance / n)
+    skew = third / variance**1.5 / np.sqrt(n)
+    t = student.isf(alpha, n - 1)
     return mean - error * _hall(t, skew), mean - error * _hall(-t, skew)
 
 
-def _hall(t: float, skew: float) -> float:
+def _hall(t: Array, skew: Array) -> Array:
     """Return the x with x + skew (x**2 / 3 + 1 / 6) + skew**2 x**3 / 27 = t, a monotone cubic."""
     slope = skew / 3
-    if abs(slope) < 1e-9:
-        return t
-    return (math.cbrt(1 + 3 * slope * (t - skew / 6)) - 1) / slope
+    straight = np.abs(slope) < 1e-9
+    safe = np.where(straight, 1.0, slope)
+    return np.where(straight, t, (np.cbrt(1 + 3 * safe * (t - skew / 6)) - 1) / safe)

@@ -31,17 +31,17 @@ def mean(
     if v.ndim != 1 or (low is not None and (v < low).any()) or (high is not None and (v > high).any()):
         raise ValueError(f"values of shape {v.shape} within [{low}, {high}] expected")
     n, broken = len(v), int(np.count_nonzero(~np.isfinite(v)))
-    units = v if cluster is None or broken else _cluster_units(v, np.asarray(cluster))
+    units = v if cluster is None or broken else cluster_units(v, np.asarray(cluster))
     method = METHOD if cluster is None else f"{METHOD} over {len(units)} clusters"
     if broken:
         return not_estimable(f"{broken} of {n} values are not finite", n, method)
     if len(units) < 2:
         what = "value" if cluster is None else "cluster"
         return not_estimable(f"{len(units)} {what}, where two are the fewest", n, method)
-    moments = _moments(units, low, high)
-    if moments.variance == 0 and (low is None or high is None):
+    found = moments(units, low, high)
+    if found.variance == 0 and (low is None or high is None):
         return not_estimable(f"all {n} values are equal and their range is not known", n, method)
-    return bounded(moments, n, method, side=side, note=note)
+    return bounded(found, n, method, side=side, note=note)
 
 
 def root_mean(values: ArrayLike, *, cluster: ArrayLike | None = None, note: str = "") -> Estimate:
@@ -52,19 +52,19 @@ def root_mean(values: ArrayLike, *, cluster: ArrayLike | None = None, note: str 
     return bounded(Mapped(by="root", of=found.statistic), found.n, f"root of the {found.method}", note=note)
 
 
-def _moments(v: np.ndarray, low: float | None, high: float | None) -> Moments:
+def moments(v: np.ndarray, low: float | None, high: float | None) -> Moments:
     """Return size, mean, variance and third central moment, exactly rounded so that order never matters."""
     n = len(v)
     centre = math.fsum(v.tolist()) / n
     centre = min(max(centre, float(v.min())), float(v.max()))
     apart = v - centre
-    variance = math.fsum((apart**2).tolist()) / (n - 1)
+    variance = math.fsum((apart**2).tolist()) / max(n - 1, 1)
     return Moments(
         n=n, mean=centre, variance=variance, third=math.fsum((apart**3).tolist()) / n, low=low, high=high
     )
 
 
-def _cluster_units(v: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+def cluster_units(v: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """Return one value a cluster whose mean is that of all rows, and whose spread is that between clusters."""
     order = np.lexsort((v, cluster))
     _, member = np.unique(cluster[order], return_inverse=True)

@@ -12,6 +12,7 @@ from scipy.stats import binom, norm
 
 from audit.evidence import (
     Estimate,
+    GroupMeans,
     GroupRates,
     Mapped,
     Moments,
@@ -22,7 +23,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
-from audit.stats import bounds
+from audit.stats import bounds, mean_bounds
 from audit.stats.roots import root
 
 MOST = 10**9
@@ -244,11 +245,22 @@ def _comparisons(statistic: Statistic, limit: float) -> tuple[np.ndarray, np.nda
             spread = np.array([_spread(p, m) for p, m in zip(rates, n, strict=True)])
             if of == "mean":
                 return np.array([rates.mean() - limit]), np.sqrt([spread.sum()]) / len(k)
+            if of == "departure":
+                return np.r_[rates, 1 - rates] - limit, np.sqrt(np.r_[spread, spread])
             return rates - limit, np.sqrt(spread)
         case RateOverHighest(group=group, groups=groups, k=k, n=n):
             own = groups.index(group)
             gap, error = _pairs(k, n, "ratio", limit)
             return np.delete(gap[own], own), np.delete(error[own], own)
+        case GroupMeans(of=of, mean=mean):
+            means, error, other = (
+                np.array(mean),
+                mean_bounds.errors(statistic),
+                ~np.eye(len(mean), dtype=bool),
+            )
+            if of == "maximum":
+                return means - limit, error
+            return (means[:, None] - means - limit)[other], np.hypot(error[:, None], error)[other]
         case Moments(n=n, mean=mean, variance=variance, low=low, high=high):
             ends = [abs(end - mean) / n for end in (low, high) if end is not None]
             return np.array([mean - limit]), np.array([max(math.sqrt(variance / n), *ends, 1e-12)])
@@ -288,6 +300,8 @@ def _grown(s: Statistic, growth: float) -> Statistic:
             return s.model_copy(update={"k": times(s.k), "n": times(s.n), "sizes": times(s.sizes)})
         case RateOverHighest():
             return s.model_copy(update={"k": times(s.k), "n": times(s.n)})
+        case GroupMeans():
+            return s.model_copy(update={"n": times(s.n), "sizes": times(s.sizes)})
         case Moments():
             return s.model_copy(update={"n": s.n * growth})
         case Normal():

@@ -1,1 +1,1 @@
-"""Attacks tried on test rows: what is attacked, what counts, the numbers and tables that come of it."""
+"""Attacks and changes tried on test rows: what is tried, what counts, the numbers and tables that come of it."""
