@@ -107,13 +107,18 @@ class Reduction(Options):
     difference_bound: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.01, description="most that a group's rate may differ from that of all, on the training rows"
     )
-    max_iter: int = Field(10, ge=1, description="rounds of exponentiated gradient; each trains 3 times or more")
+    max_iter: int = Field(
+        10, ge=1, description="rounds of exponentiated gradient; each trains 3 times or more"
+    )
     epochs: int | None = Field(
         10, ge=1, description="epochs of each of those trainings, without early stopping; null: model.train's"
     )
 
     def __str__(self) -> str:
         return f"{PARITIES[self.constraint]} by {self.attribute}, bound {self.difference_bound:g}"
+
+
+WAYS = {Adversarial: "adversarial", ParityPenalty: "parity", Reduction: "reductions"}  # of model.train
 
 
 class AdversarialTraining(Options):
