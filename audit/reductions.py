@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,7 +100,9 @@ def reduced(
     )
     rows = np.arange(len(split))[:, None]
     y = (np.asarray(split.y) == good).astype(int)
-    found.fit(rows, y, sensitive_features=groups_of(split, how.attribute))
+    with warnings.catch_warnings():  # fairlearn's own use of pandas, of which its releases will take care
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="fairlearn")
+        found.fit(rows, y, sensitive_features=groups_of(split, how.attribute))
     return _read(found, oracle, how, rows, y)
 
 

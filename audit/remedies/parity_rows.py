@@ -39,7 +39,7 @@ def refuse(data: Dataset, how: ParityPenalty | Reduction, given: str) -> None:
         )
     groups = groups_of(train, how.attribute)
     if len(np.unique(groups)) < 2:
-        given = f"{given}: {how.attribute} is {groups[0]!r} in every training row"
+        given = f"{given}: {how.attribute} is {groups[0]!s} in every training row"
         raise ConfigError(given, "two groups to compare", "leave it out")
     events = events_of(train, how.constraint, data.favourable)
     for name, event in zip(_GIVEN[how.constraint], events.T, strict=True):

@@ -79,23 +79,25 @@ def test_on_all_rows_it_is_the_variance_between_groups_less_what_chance_adds(con
     assert value(how, data, split, logit) > 3 * 0.0005
 
 
-def test_the_mean_over_small_batches_is_that_of_all_rows_where_the_plain_square_is_inflated():
+@pytest.mark.parametrize("slope", [1.2, 0.0])
+def test_the_mean_over_small_batches_is_that_of_all_rows_where_the_plain_square_is_inflated(slope):
     data = dataset(train=people(6000, 7))
-    split, how = data.splits["train"], ParityPenalty(attribute="sex", constraint="equalized_odds", weight=1.0)
-    logit = split.x @ np.array([1.0, 1.2, 0.0])
-    truth, rng = by_hand("equalized_odds", 1, split, logit), np.random.default_rng(0)
+    split, how = data.splits["train"], ParityPenalty(attribute="sex", weight=1.0)
+    logit = split.x @ np.array([1.0, slope, 0.0])
+    truth, rng = by_hand("demographic_parity", 1, split, logit), np.random.default_rng(0)
     extra = {k: jnp.asarray(v) for k, v in contrasts(how, data, split).items()}
     penalty, outputs, y = gap(how, data), jnp.asarray(logit[:, None], jnp.float32), jnp.asarray(split.y)
     batches = jnp.asarray(np.stack([rng.permutation(6000)[:64] for _ in range(3000)]))
-    one = jax.jit(
-        lambda rows: penalty(outputs[rows], y[rows], {k: v[rows] for k, v in extra.items()}, jnp.ones(64))
-    )
-    found = np.asarray(jax.lax.map(one, batches))
-    assert found.mean() == pytest.approx(truth, abs=4 * found.std() / 3000**0.5 + 0.1 * truth)
-    plain = [
-        by_hand("demographic_parity", 1, split.take(rows), logit[rows]) for rows in np.asarray(batches)[:300]
-    ]
-    assert np.mean(plain) > 1.1 * by_hand("demographic_parity", 1, split, logit)
+
+    def one(rows):
+        return penalty(outputs[rows], y[rows], {k: v[rows] for k, v in extra.items()}, jnp.ones(64))
+
+    found = np.asarray(jax.jit(lambda b: jax.lax.map(one, b))(batches))
+    error = 4 * float(found.std()) / 3000**0.5
+    assert float(found.mean()) == pytest.approx(truth, abs=error + 2e-4)
+    some = np.asarray(batches)[:200]
+    plain = [by_hand("demographic_parity", 1, split.take(rows), logit[rows]) for rows in some]
+    assert np.mean(plain) > truth + 0.0008 > found.mean() + error
 
 
 def test_rows_that_fill_up_a_batch_change_nothing_and_a_batch_of_one_has_no_gap():
@@ -164,7 +166,7 @@ def test_the_loss_on_validation_holds_the_penalty_too():
     [
         ({"attribute": "age"}, {}, r"attribute='age'.*a sensitive attribute \(sex\)"),
         ({}, {"favourable": None}, "one declared favourable"),
-        ({}, {"train": people(60, 1, groups=("f", "f"))}, "sex is 'f' in every training row"),
+        ({}, {"train": people(60, 1, groups=("f", "f"))}, "sex is f in every training row"),
         ({}, {"train": Split(np.zeros((2, 3)), np.array([0, 1]), np.array(["a", "b"]))}, "unknown in train"),
     ],
 )

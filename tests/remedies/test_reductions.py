@@ -14,6 +14,8 @@ from models.mixture import mixture
 from models.recipe import Recipe
 from models.train import fit
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:fairlearn")  # its own use of pandas
+
 
 def people(n, seed):
     rng = np.random.default_rng(seed)
