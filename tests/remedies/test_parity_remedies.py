@@ -34,7 +34,13 @@ def folder(tmp_path_factory):
 
 
 def config(folder, remedy, test="test", model=None, columns=None, checks=None, candidates=None, train=None):
-    roles = {"target": "y", "positive": "hired", "favourable": "hired", "numeric": ["a", "b"], "sensitive": ["sex"]}
+    roles = {
+        "target": "y",
+        "positive": "hired",
+        "favourable": "hired",
+        "numeric": ["a", "b"],
+        "sensitive": ["sex"],
+    }
     return {
         "name": "people",
         "data": {
@@ -61,7 +67,9 @@ def value(record, name):
 
 
 @pytest.mark.parametrize("remedy", CANDIDATES)
-def test_validation_alone_chooses_and_the_chosen_model_is_made_again_from_its_record(folder, tmp_path, remedy):
+def test_validation_alone_chooses_and_the_chosen_model_is_made_again_from_its_record(
+    folder, tmp_path, remedy
+):
     record = audit.run(config(folder, remedy), out=tmp_path)
     (tried,) = record.remedies
     assert tried.status == "audited", tried.reason
@@ -108,7 +116,9 @@ def test_validation_alone_chooses_and_the_chosen_model_is_made_again_from_its_re
         ({"candidates": [{"attribute": "sex", "constraint": "equal_odds"}]}, "constraint"),
     ],
 )
-def test_what_cannot_be_trained_for_parity_is_refused_before_any_work(folder, tmp_path, remedy, changes, says):
+def test_what_cannot_be_trained_for_parity_is_refused_before_any_work(
+    folder, tmp_path, remedy, changes, says
+):
     if "candidates" in changes and remedy == "constraint":
         changes = {"candidates": [{"weight": 1.0, **one} for one in changes["candidates"]]}
     with pytest.raises(ConfigError, match=says) as error:
