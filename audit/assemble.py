@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import jax
 import numpy as np
 
-from audit import parity, scaling
-from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData, TrainConfig
-from audit.digests import of_arrays, of_json, software, source_digest
+from audit import parity, scaling, training
+from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData
 from audit.errors import ConfigError, ModelError
-from audit.evidence import Column, Table
+from audit.evidence import Table
 from audit.kept import Kept
-from audit.remedies.options import Adversarial
-from audit.store import sha256, write_bytes
+from audit.store import sha256
 from audit.subject import Dataset, DecisionRule, Model
 
 if TYPE_CHECKING:
-    from audit.remedies.hooks import Hooks
     from models.network import Network
     from models.rewrite.choose import Choice
     from models.scaling import Method
@@ -36,7 +31,8 @@ History = tuple[tuple[Any, ...], ...]
 class Assembled:
     """A model, how it was trained, how to write its weights, and how to train it again with changes.
 
-    network: what the model applies; another training that is given it shares its compiled code.
+    network: what is trained, as the model applies it or as a member of a mixture; another training that is given it
+    shares its compiled code.
     choice: whether it runs in a rewritten form.
     """
 
@@ -125,6 +121,7 @@ def read_model(
 
 def _refuse(loaded: Loaded, given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any training, for what cannot be fitted after it."""
+    training.refuse(given, data)
     if given.scaling is not None:
         scaling.refuse(data, given.outputs, f"model.scaling={given.scaling}")
     if loaded.config.decision.parity is not None:
@@ -201,7 +198,7 @@ def _network(
     from audit import rewriting
     from models import checkpoint
 
-    seed, history, origin = loaded.config.seed, (), "used as given, not trained here"
+    seed, origin = loaded.config.seed, "used as given, not trained here"
     network, choice = _build(loaded, given, data, seed), None
     if like:
         network = replace(like, params=network.params)
@@ -211,13 +208,15 @@ def _network(
     if given.weights is not None:
         network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"
-    if given.train is not None:
-        key = _training_key(loaded, given, data, digests)
-        network, history = _kept_or_trained(network, given, data, seed, key, kept, tick)
-        moved = given.train.adversarial
-        origin = f"trained here on rows moved against it: {moved}" if moved else "trained here"
+    how, done = given.train, training.Done(network)
+    if how is not None:
+        course = training.Course(given, how, data, decision)
+        key = training.key(course, digests, seed, _code(loaded, given), _weights(loaded, given))
+        done = training.kept_or_trained(course, network, seed, key, kept, tick)
+        origin = f"trained here{course.manner}"
 
-    def finished(network: Network) -> Model:
+    def finished(done: training.Done) -> Model:
+        network = done.network
         return Model(
             name=given.name or network.name,
             apply=network.apply,
@@ -226,22 +225,28 @@ def _network(
             decision=decision,
             network=f"{given.network or ''} {_sorted(given.options)}".strip(),
             origin=origin,
-            notes=(*_code(loaded, given), *rewriting.notes(choice)),
+            notes=(*_code(loaded, given), *rewriting.notes(choice), *done.notes),
         )
 
     def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
+        assert how is not None
         fresh = replace(network, params=_build(loaded, given, data, seed).params)  # shares compiled code
-        return finished(_trained(fresh, given, data, seed, tick, perturb, loss)[0])
+        course = training.Course(given, how, data, decision)
+        return finished(training.trained(course, fresh, seed, tick, perturb, loss))
 
-    trained = given.train is not None
     return Assembled(
-        finished(network),
+        finished(done),
         network,
-        training=_losses(history, given.train) if history and given.train else None,
-        save=(lambda folder: checkpoint.save(folder / "weights", network.params)) if trained else None,
-        refit=refit if trained else None,
+        training=training.told(done, how) if how else None,
+        save=(lambda folder: checkpoint.save(folder / "weights", done.network.params)) if how else None,
+        refit=refit if how else None,
         choice=choice,
     )
+
+
+def _weights(loaded: Loaded, given: ModelConfig) -> str:
+    """Return the folder of the weights that are restored, or nothing."""
+    return str(loaded.path(given.weights)) if given.weights else ""
 
 
 def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Network:
@@ -276,104 +281,6 @@ def _code(loaded: Loaded, given: ModelConfig) -> tuple[str, ...]:
     """Return the digest of the file of the user's own network, if it is one."""
     file, own, _ = (given.network or "").partition(".py")
     return (f"code of {file}.py: sha256 {sha256(loaded.path(f'{file}.py').read_bytes())}",) if own else ()
-
-
-def _training_key(loaded: Loaded, given: ModelConfig, data: Dataset, digests: Mapping[str, str]) -> str:
-    """Return the digest of everything the trained weights depend on."""
-    code = _code(loaded, given)
-    weights = str(loaded.path(given.weights)) if given.weights else ""
-    moved = given.train.adversarial if given.train else None
-    space = list(_hooks(given, moved, data).perturb.space) if moved else []  # units, fixed features, bounds
-    parts = [
-        given.model_dump(mode="json", exclude={"scaling"}),  # which comes after training
-        [digests["train"], digests["validation"], of_arrays(space)],
-        loaded.config.seed,
-        code,
-        weights,
-        software(),
-        source_digest(),
-    ]
-    return f"weights-{of_json([*parts, jax.default_backend()])}"
-
-
-def _kept_or_trained(
-    network: Network, given: ModelConfig, data: Dataset, seed: int, key: str, kept: Kept | None, tick: Tick
-) -> tuple[Network, History]:
-    """Take up the weights that an earlier run trained from the same, or train and keep them."""
-    from models import checkpoint
-
-    folder = kept.folder_of(key) if kept else None
-    if folder is not None:
-        params = checkpoint.restore(folder / "weights", network.params)
-        history = json.loads((folder / "history.json").read_text())
-        return replace(network, params=params), tuple(tuple(row) for row in history)
-    network, history = _trained(network, given, data, seed, tick, None, None)
-
-    def fill(place: Path) -> None:
-        checkpoint.save(place / "weights", network.params)
-        write_bytes(place / "history.json", json.dumps(history).encode())
-
-    if kept:
-        kept.keep_folder(key, fill)
-    return network, history
-
-
-def _trained(
-    network: Network, given: ModelConfig, data: Dataset, seed: int, tick: Tick, perturb: Any, loss: Any
-) -> tuple[Network, History]:
-    """Train on the train split, stopping on the validation split."""
-    from models.recipe import Recipe
-    from models.train import fit
-
-    assert given.train is not None
-    if data.task == "ranking":
-        raise ConfigError("model.train for a ranking task", "a trained network (weights) or scores")
-    recipe = Recipe(**given.train.model_dump(exclude={"adversarial"}), seed=seed)
-    train, validation = data.splits["train"], data.splits["validation"]
-    rows = (train.x, train.y) if train.weight is None else (train.x, train.y, train.weight)
-    held = (validation.x, validation.y) if len(validation) else None
-    penalty = replay = None
-    if given.train.adversarial and perturb is None:
-        perturb, penalty, replay = _hooks(given, given.train.adversarial, data)
-    result = fit(
-        network,
-        rows,
-        held,
-        data.task,
-        recipe,
-        perturb=perturb,
-        penalty=penalty,
-        replay=replay,
-        loss=loss,
-        progress=tick,
-    )
-    return result.network, tuple(tuple(row) for row in result.history)
-
-
-def _hooks(given: ModelConfig, adversarial: Adversarial, data: Dataset) -> Hooks:
-    """Return the hooks of adversarial training."""
-    from audit.remedies.hooks import hooks
-
-    if given.outputs != "logits":
-        raise ConfigError(f"model.train.adversarial with outputs={given.outputs}", "logits", "leave it out")
-    return hooks(adversarial, data)
-
-
-def _losses(history: History, train: TrainConfig) -> Table:
-    """Return the loss curve."""
-    note = f"Of rows moved against the model: {train.adversarial}." if train.adversarial else ""
-    return Table(
-        name="training",
-        title="Loss by epoch",
-        kind="loss",
-        columns=(
-            Column(name="epoch", label="Epoch", kind="count"),
-            Column(name="train", label="Training loss"),
-            Column(name="validation", label="Validation loss"),
-        ),
-        rows=history,
-        note=note,
-    )
 
 
 def _sorted(options: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from audit.locate import named, resolve, shipped
 from audit.places import places
 from audit.policies import load_policy, with_includes
 from audit.registry import find
-from audit.remedies.options import Adversarial, Parity
+from audit.remedies.options import Adversarial, Parity, ParityPenalty, Reduction
 
 VERSION = 1
 Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx", "intoto", "csv", "parquet"]
@@ -121,6 +121,17 @@ class TrainConfig(Frozen):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
     adversarial: Adversarial | None = Field(default=None, description="train on rows moved against the model")
+    parity: ParityPenalty | None = Field(default=None, description="a penalty on the gap between groups")
+    reductions: Reduction | None = Field(
+        default=None, description="train on weighted, relabelled rows for parity between groups"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> TrainConfig:
+        given = [n for n in ("adversarial", "parity", "reductions") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: one of them")
+        return self
 
 
 class ModelConfig(Frozen):

@@ -11,6 +11,7 @@ import numpy as np
 
 from audit.errors import ConfigError, ModelError
 from audit.remedies.options import Parity
+from audit.remedies.parity_rows import refuse_task
 from audit.subject import Dataset, Model, decide, observe, probabilities
 
 FITTED = "calibration"
@@ -60,15 +61,7 @@ class _Rule:
 
 def refuse(data: Dataset, how: Parity, given: str) -> None:
     """Raise ConfigError where no such thresholds can be fitted."""
-    if data.task != "binary" or data.favourable is None:
-        favourable = None if data.favourable is None else data.classes[data.favourable]
-        given = f"{given} for a {data.task} task, favourable={favourable}"
-        raise ConfigError(given, "two classes, one declared favourable", "leave it out")
-    if how.attribute not in data.test.groups:
-        known = ", ".join(data.test.groups) or "none is declared"
-        raise ConfigError(
-            f"{given}: attribute={how.attribute!r}", f"a sensitive attribute ({known})", "mend it"
-        )
+    refuse_task(data, how.attribute, given)
     if not len(data.splits.get(FITTED, ())):
         raise ConfigError(f"{given} without {FITTED} rows", "some to fit on", "split them off")
 

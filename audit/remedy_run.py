@@ -16,13 +16,13 @@ from audit.check_run import NEEDS, run_check
 from audit.compare import compare
 from audit.config import Loaded
 from audit.digests import dataset_digest, model_digest, of_arrays
-from audit.errors import AuditError, ConfigError, ModelError
+from audit.errors import AuditError, ModelError
 from audit.evidence import CheckResult, Measurement, Record, Remedied
 from audit.examine import examine
 from audit.parity import with_parity
 from audit.registry import find as find_check
 from audit.remedies import Bench, Choice, Remedy, find
-from audit.remedies.options import Adversarial, Parity
+from audit.remedies.options import WAYS, Adversarial, Parity, ParityPenalty, Reduction
 from audit.remedy_moved import moved_decisions
 from audit.remedy_table import before_after
 from audit.row_outcomes import RowOutcomes
@@ -39,35 +39,6 @@ class Tried:
 
     told: Remedied
     after: Audited | None = None
-
-
-def refuse(loaded: Loaded, data: Dataset, *, trained_here: bool) -> None:
-    """Raise ConfigError, before any work, for a remedy that cannot be tried as configured."""
-    for name, _ in loaded.remedies:
-        remedy = find(name)
-        absent = [check for check in remedy.checks if check not in loaded.options]
-        if absent:
-            raise ConfigError(
-                f"remedies: {name} without the check {absent[0]}", "what it chooses by", "add it"
-            )
-        for field, there in _already(loaded, name).items():
-            if there is not None:
-                raise ConfigError(f"remedies: {name} with {field}", "one of the two", f"leave {field} out")
-        if remedy.trains and not trained_here:
-            raise ConfigError(f"remedies: {name} of a model not trained here", "model.train", "add it")
-        for split, use in (
-            ("validation", "some to choose by"),
-            *((s, "some to fit on") for s in remedy.splits),
-        ):
-            if not len(data.splits.get(split, ())):
-                raise ConfigError(f"remedies: {name} without {split} rows", use, "split them off")
-
-
-def _already(loaded: Loaded, remedy: str) -> dict[str, object]:
-    """Return the fields whose work a remedy would do a second time, with what they hold."""
-    parity = {"decision.parity": loaded.config.decision.parity}
-    scaling = {"model.scaling": loaded.config.model and loaded.config.model.scaling}
-    return {"scaling": {**scaling, **parity}, "thresholds": parity}.get(remedy, {})
 
 
 def try_all(desk: Desk, before: Audited) -> list[Tried]:
@@ -190,12 +161,12 @@ class _Bench:
             judged=self.judged,
         )
 
-    def train(self, adversarial: Adversarial) -> Model:
-        """Return the same model trained from the same start, adversarially."""
+    def train(self, how: Adversarial | ParityPenalty | Reduction) -> Model:
+        """Return the same model trained from the same start, but so."""
         desk = self.desk
         if desk.clock.expired():
             raise AuditError(LATE)
-        loaded = _adversarially(desk.loaded, adversarial)
+        loaded = _trained_so(desk.loaded, how)
         with desk.clock(f"{self.stage}training {len(self.made_here) + 1}"):
             made = read_model(loaded, desk.data, desk.digests, desk.kept, desk.clock.tick, self.made.network)
         self.made_here.append((loaded, made))
@@ -279,10 +250,10 @@ def _on_validation(data: Dataset) -> Dataset:
     return replace(data, splits={**data.splits, "test": data.splits["validation"]})
 
 
-def _adversarially(loaded: Loaded, adversarial: Adversarial) -> Loaded:
-    """Return the configuration with this adversarial training, and without remedies."""
+def _trained_so(loaded: Loaded, how: Adversarial | ParityPenalty | Reduction) -> Loaded:
+    """Return the configuration with this way to train, and without remedies."""
     assert loaded.config.model is not None and loaded.config.model.train is not None
-    return _changed(loaded, train=loaded.config.model.train.model_copy(update={"adversarial": adversarial}))
+    return _changed(loaded, train=loaded.config.model.train.model_copy(update={WAYS[type(how)]: how}))
 
 
 def _changed(loaded: Loaded, **model: Any) -> Loaded:

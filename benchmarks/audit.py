@@ -1,10 +1,10 @@
 """Time the shipped configurations as whole processes, and set each model beside two scikit-learn baselines.
 
-    python -m benchmarks.audit quickstart digits adult fashion_mnist
+    python -m benchmarks.audit quickstart digits adult fashion_mnist compas law_school credit_default
 
 prints one JSON object a line (work, library, threads, n, value, seconds, evaluations) and ends with Markdown
 tables: test accuracy and AUC beside the baselines', seconds and peak memory of the whole process, and where
-the time went. Adult and Fashion-MNIST need JAX_AUDIT_DATA.
+the time went. All but quickstart and digits need JAX_AUDIT_DATA.
 """
 
 from __future__ import annotations

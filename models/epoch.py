@@ -32,11 +32,12 @@ class Plan:
 
 
 class _Batch(NamedTuple):
-    """A step's rows, their weights, and 1.0 where a row is not filler."""
+    """A step's rows, their weights, what `joint` needs of them, and 1.0 where a row is not filler."""
 
     x: Any
     y: Any
     weight: jax.Array
+    extra: Any
     real: jax.Array
 
 
@@ -45,11 +46,11 @@ def epoch_pass(
     plan: Plan, state: Any, data: Any, order: Any, key: jax.Array, hooks: Hooks
 ) -> tuple[Any, jax.Array]:
     """Return the state after one pass over the rows in their order, and the mean training loss."""
-    x, y, weight = data
+    x, y, weight, extra = data
 
     def step(state: Any, batch: Any) -> tuple[Any, jax.Array]:
         number, rows, real = batch
-        b = _Batch(take(x, rows), take(y, rows), real * weight[rows], real)
+        b = _Batch(take(x, rows), take(y, rows), real * weight[rows], take(extra, rows), real)
         own = jax.random.fold_in(key, number)
         if hooks.replay is None:
             state, value = _update(plan, hooks, state, b, own)
@@ -74,8 +75,8 @@ def _update(plan: Plan, hooks: Hooks, state: Any, b: _Batch, key: jax.Array) -> 
 
     def mean_loss(trainable: Any, moved: Any) -> tuple[jax.Array, Any]:
         whole = {"params": trainable, "constants": params["constants"]}
-        values, constants = _train_losses(plan, hooks, whole, b, moved, key_net)
-        return (b.weight * values).sum() / b.real.sum(), constants
+        values, together, constants = _train_losses(plan, hooks, whole, b, moved, key_net)
+        return (b.weight * values).sum() / b.real.sum() + together, constants
 
     if hooks.replay is None:
         found, grads = jax.value_and_grad(mean_loss, has_aux=True)(params["params"], moved)
@@ -97,36 +98,44 @@ def _moved(plan: Plan, hooks: Hooks, params: Any, x: Any, y: Any, key: jax.Array
 
 def _train_losses(
     plan: Plan, hooks: Hooks, params: Any, b: _Batch, moved: Any, key: jax.Array
-) -> tuple[jax.Array, Any]:
-    """Return each row's loss[n] in training mode, and the constants after it."""
+) -> tuple[jax.Array, jax.Array | float, Any]:
+    """Return each row's loss[n] in training mode, what they add together, and the constants after it."""
     if hooks.penalty is None:
         outputs, constants = plan.train_apply(params, moved, key)
-        return plan.loss(outputs, b.y), constants
+        return plan.loss(outputs, b.y), _together(hooks, outputs, b), constants
     outputs, constants = plan.train_apply(params, b.x, key)
     after = {**params, "constants": constants}
     perturbed, constants = plan.train_apply(after, moved, jax.random.fold_in(key, 1))
-    return plan.loss(outputs, b.y) + hooks.penalty(outputs, perturbed, b.y), constants
+    each = plan.loss(outputs, b.y) + hooks.penalty(outputs, perturbed, b.y)
+    return each, _together(hooks, outputs, b), constants
+
+
+def _together(hooks: Hooks, outputs: jax.Array, b: _Batch) -> jax.Array | float:
+    """Return what the rows of a batch add to its mean loss together."""
+    return 0.0 if hooks.joint is None else hooks.joint(outputs, b.y, b.extra, b.real)
 
 
 @partial(jax.jit, static_argnums=0)
 def mean_loss(plan: Plan, params: Any, split: Any, key: jax.Array, hooks: Hooks) -> jax.Array:
     """Return the weighted mean loss in evaluation mode, under attack where there is one, a batch at a time."""
-    x, y, weight = split
+    x, y, weight, extra = split
     n = len(weight)
     size = min(n, VALIDATION_BATCH)
     place = jnp.arange(-(-n // size) * size).reshape(-1, size)
 
-    def part(rows: jax.Array) -> jax.Array:
-        w = jnp.where(rows < n, weight[rows % n], 0.0)
-        bx, by = take(x, rows % n), take(y, rows % n)
-        moved = _moved(plan, hooks, params, bx, by, jax.random.fold_in(key, rows[0]))
-        if hooks.penalty is None:
-            return (w * plan.loss(plan.apply(params, moved), by)).sum()
-        outputs = plan.apply(params, bx)
-        penalty = hooks.penalty(outputs, plan.apply(params, moved), by)
-        return (w * (plan.loss(outputs, by) + penalty)).sum()
+    def part(rows: jax.Array) -> tuple[jax.Array, jax.Array | float]:
+        real = (rows < n).astype(weight.dtype)
+        rows = rows % n
+        b = _Batch(take(x, rows), take(y, rows), real * weight[rows], take(extra, rows), real)
+        moved = _moved(plan, hooks, params, b.x, b.y, jax.random.fold_in(key, rows[0]))
+        outputs = plan.apply(params, moved if hooks.penalty is None else b.x)
+        values = plan.loss(outputs, b.y)
+        if hooks.penalty is not None:
+            values = values + hooks.penalty(outputs, plan.apply(params, moved), b.y)
+        return (b.weight * values).sum(), real.sum() * _together(hooks, outputs, b)
 
-    return jax.lax.map(part, place).sum() / weight.sum()
+    each, together = jax.lax.map(part, place)
+    return each.sum() / weight.sum() + together.sum() / n
 
 
 def optimizer(plan: Plan) -> optax.GradientTransformation:

@@ -9,6 +9,7 @@ import jax
 
 Perturb = Callable[[Callable[..., Any], Any, Any, Any, jax.Array], Any]
 Penalty = Callable[[jax.Array, jax.Array, Any], jax.Array]
+Joint = Callable[[jax.Array, Any, Any, jax.Array], jax.Array]
 
 
 class Replay(Protocol):
@@ -34,11 +35,14 @@ class Hooks(NamedTuple):
     perturb: Any = None
     penalty: Any = None
     replay: Any = None
+    joint: Any = None
 
 
-def hooks_of(perturb: Perturb | None, penalty: Penalty | None, replay: Replay | None) -> Hooks:
+def hooks_of(
+    perturb: Perturb | None, penalty: Penalty | None, replay: Replay | None, joint: Joint | None
+) -> Hooks:
     """Return the hooks as pytrees; a plain function becomes one without leaves."""
-    return Hooks(_tree(perturb), _tree(penalty), _tree(replay))
+    return Hooks(_tree(perturb), _tree(penalty), _tree(replay), _tree(joint))
 
 
 def _tree(hook: Any) -> Any:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from models.epoch import Plan, epoch_pass, mean_loss, optimizer, take
-from models.hooks import Hooks, Penalty, Perturb, Replay, hooks_of
+from models.hooks import Hooks, Joint, Penalty, Perturb, Replay, hooks_of
 from models.losses import Loss, class_weights, loss_of
 from models.network import Network, problem
 from models.recipe import Recipe
@@ -46,12 +46,14 @@ def fit(
     perturb: Perturb | None = None,
     penalty: Penalty | None = None,
     replay: Replay | None = None,
+    joint: Joint | None = None,
     loss: Loss | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Trained:
     """Return the network with the parameters of its best epoch on validation, or its last without one.
 
-    train, validation: (x, y) or (x, y, weight[n]); x and y may be trees of arrays with leading axis n.
+    train, validation: (x, y), (x, y, weight[n]) or (x, y, weight[n], extra) with what `joint` needs to know of each
+    row; x, y and extra may be trees of arrays with leading axis n, and weight None.
     loss: (outputs[n, k], y) -> [n] in place of the task's own. progress: called with (epochs done, epochs).
     Equal arguments give equal parameters; the same `network.apply` again reuses the compiled code. Raises
     ValueError where there is nothing to train or the loss is not finite.
@@ -61,12 +63,15 @@ def fit(
     attack. With penalty, (outputs of x, outputs of x', y) -> [n], the loss is that of x plus the penalty.
     replay repeats each training batch, moved by the weights' own backward pass; perturb then serves
     validation alone.
+
+    joint: (outputs[n, k], y, extra, real[n]) -> what a batch as a whole adds to its mean loss, on validation too;
+    real is 0.0 for rows that only fill the batch up.
     """
     if not network.trainable:
         raise problem(
             f"network {network.name!r}", "trainable parameters", "give parameters, or do not train it"
         )
-    x, y, weight = _rows(train)
+    x, y, weight, extra = _rows(train)
     loss = loss or loss_of(
         task, network.apply(network.params, take(x, slice(0, 1))), y, recipe.label_smoothing
     )
@@ -76,8 +81,8 @@ def fit(
     static = replace(recipe, seed=0, patience=None, min_delta=0.0)
     steps, replays = -(-len(weight) // batch), replay.times if replay else 1
     plan = Plan(network.apply, network.train_apply, loss, static, batch, steps, replays)
-    hooks = hooks_of(perturb, penalty, replay)
-    data = jax.device_put((x, y, jnp.asarray(weight / weight.mean(), jnp.float32)))
+    hooks = hooks_of(perturb, penalty, replay, joint)
+    data = jax.device_put((x, y, jnp.asarray(weight / weight.mean(), jnp.float32), extra))
     held = jax.device_put(_rows(validation)) if validation is not None else None
     params = jax.tree.map(_typed, network.params)
     params, history, best = _epochs(plan, params, data, held, recipe, hooks, progress)
@@ -125,8 +130,8 @@ def _unmoved(plan: Plan, hooks: Hooks, x: Any) -> Any:
     return jax.tree.map(lambda a: jnp.zeros((plan.batch, *a.shape[1:]), a.dtype), x)
 
 
-def _rows(split: tuple[Any, ...]) -> tuple[Any, Any, np.ndarray]:
-    """Return x, y and the weights (ones where none are given) of a split, or say what does not fit."""
+def _rows(split: tuple[Any, ...]) -> tuple[Any, Any, np.ndarray, Any]:
+    """Return x, y, weights (ones where none are given) and extra of a split, or say what does not fit."""
     x, y = split[:2]
     sizes = {len(leaf) for leaf in jax.tree.leaves((x, y, *split[2:]))}
     if len(sizes) != 1 or 0 in sizes:
@@ -137,7 +142,7 @@ def _rows(split: tuple[Any, ...]) -> tuple[Any, Any, np.ndarray]:
     weight = np.asarray(split[2], np.float64) if len(split) > 2 and split[2] is not None else np.ones(n)
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
         raise problem("weights below 0, not finite or all 0", "weights of at least 0", "mend the weights")
-    return x, y, weight
+    return x, y, weight, split[3] if len(split) > 3 else None
 
 
 def _check_finite(row: Row, recipe: Recipe) -> None:

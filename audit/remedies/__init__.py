@@ -24,7 +24,7 @@ class Bench:
     """What a remedy may use besides subject and options.
 
     key: JAX PRNG key folded from (seed, remedy name).
-    train(adversarial): the same model trained from the same start with adversarial training.
+    train(how): the same model trained from the same start, adversarially, with a penalty on gaps, or by reductions.
     scale(method): the model asked about with its logits scaled, fitted on the calibration rows.
     equalise(parity): the model asked about decided by thresholds of each group, fitted on the calibration rows.
     measure(model, check): the result of a configured check on the *validation* rows, with its options.

@@ -18,7 +18,15 @@ PARITIES = {
     "equalized_odds": "equalized odds",
     "true_positive_rate_parity": "equal opportunity",
     "false_positive_rate_parity": "predictive equality",
+    "error_rate_parity": "error rate parity",
 }
+Parities = Literal[
+    "demographic_parity",
+    "equalized_odds",
+    "true_positive_rate_parity",
+    "false_positive_rate_parity",
+    "error_rate_parity",
+]
 _OWN = {"beta": "trades", "replays": "free"}
 
 
@@ -74,6 +82,45 @@ class Parity(Options):
         return f"{PARITIES[self.constraint]} by {self.attribute}"
 
 
+class ParityPenalty(Options):
+    """A penalty on the gap between groups while the network trains: model.train.parity."""
+
+    attribute: str = Field(description="sensitive attribute whose groups are compared; need not be a feature")
+    constraint: Parities = Field(
+        "demographic_parity", description="whose mean favourable probability is compared"
+    )
+    weight: Positive = Field(
+        description="strength: what a variance of 1 between the groups' means adds to the mean loss"
+    )
+
+    def __str__(self) -> str:
+        return f"{PARITIES[self.constraint]} by {self.attribute}, weight {self.weight:g}"
+
+
+class Reduction(Options):
+    """Retraining on weighted, relabelled rows (Agarwal et al. 2018): model.train.reductions."""
+
+    attribute: str = Field(description="sensitive attribute whose groups are compared; need not be a feature")
+    constraint: Parities = Field(
+        "demographic_parity", description="what the groups have in common, as fairlearn names it"
+    )
+    difference_bound: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.01, description="most that a group's rate may differ from that of all, on the training rows"
+    )
+    max_iter: int = Field(
+        10, ge=1, description="rounds of exponentiated gradient; each trains 3 times or more"
+    )
+    epochs: int | None = Field(
+        10, ge=1, description="epochs of each of those trainings, without early stopping; null: model.train's"
+    )
+
+    def __str__(self) -> str:
+        return f"{PARITIES[self.constraint]} by {self.attribute}, bound {self.difference_bound:g}"
+
+
+WAYS = {Adversarial: "adversarial", ParityPenalty: "parity", Reduction: "reductions"}  # of model.train
+
+
 class AdversarialTraining(Options):
     """Options of the remedy adversarial_training."""
 
@@ -99,6 +146,30 @@ class Thresholds(Options):
 
     candidates: tuple[Parity, ...] = Field(
         min_length=1, description="attributes and constraints, of which validation chooses one"
+    )
+    accuracy_loss: Share = Field(
+        0.02,
+        description="most accuracy on validation that a candidate may lose against the model asked about",
+    )
+
+
+class Constraint(Options):
+    """Options of the remedy constraint."""
+
+    candidates: tuple[ParityPenalty, ...] = Field(
+        min_length=1, description="penalties to train with, of which validation chooses one"
+    )
+    accuracy_loss: Share = Field(
+        0.02,
+        description="most accuracy on validation that a candidate may lose against the model asked about",
+    )
+
+
+class Reductions(Options):
+    """Options of the remedy reductions."""
+
+    candidates: tuple[Reduction, ...] = Field(
+        min_length=1, description="constraints to train under, of which validation chooses one"
     )
     accuracy_loss: Share = Field(
         0.02,
