@@ -72,9 +72,6 @@ Area = Literal[
 Scalar = str | int | float | bool | None
 
 
-# ---------------------------------------------------------------- what a check finds
-
-
 class Estimate(Frozen):
     """A number with its n, its 95 % interval and the statistics that bound it at any other level."""
 

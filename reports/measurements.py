@@ -12,8 +12,8 @@ from reports import exports, front, numbers, words
 
 TEXTS = ("check", "area", "status", "measure", "label", "where", "unit", "better", "method", "kind", "side",
          "reason", "doubt", "note", "rules", "severity", "verdict")  # fmt: skip
-COLUMNS: tuple[str, ...] = ("check", "area", "status", "measure", "label", "where", "value", "low", "high", "level", "n", "unit",
-           "better", "side", "kind", "method", "reason", "doubt", "note", "rules", "severity",
+COLUMNS: tuple[str, ...] = ("check", "area", "status", "measure", "label", "where", "value", "low", "high",
+           "level", "n", "unit", "better", "side", "kind", "method", "reason", "doubt", "note", "rules", "severity",
            "verdict")  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 
