@@ -253,12 +253,8 @@ class Decision(Frozen):
     rows_by_group: dict[str, int] = Field(
         default_factory=dict, description="rows each group with too few needs, beside those of the others"
     )
-    passes_at: float | None = Field(
-        default=None, description="truth from which on these rows show PASS with the policy's power"
-    )
-    fails_at: float | None = Field(
-        default=None, description="truth from which on these rows show FAIL with the policy's power"
-    )
+    passes_at: float | None = Field(None, description="truth from which these rows show PASS with that power")
+    fails_at: float | None = Field(None, description="truth from which these rows show FAIL with that power")
     excluded_groups: tuple[str, ...] = ()
     reason: str = ""
     waiver: Waiver | None = None

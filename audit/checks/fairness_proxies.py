@@ -197,7 +197,8 @@ def _balanced(asked: _Asked, right: np.ndarray) -> Estimate:
         rate = stats.rate(right[own], cluster=None if cluster is None else cluster[own])
         counts.append(stats.counts_of(rate, factor))
     sizes = np.bincount(asked.ask[known], minlength=len(asked.names))
-    found = stats.groups(asked.names, *zip(*counts, strict=True), sizes, of="mean")
+    k, n = np.array(counts).T
+    found = stats.groups(asked.names, k, n, sizes, of="mean")
     return found.model_copy(update={"n": int(known.sum())})
 
 
@@ -279,7 +280,8 @@ def _leak(score: np.ndarray, group: np.ndarray, cluster: np.ndarray | None, name
         reason = f"a comparison needs two groups; {name} has {len(met)} in this class"
         return stats.not_estimable(reason, n=len(score))
     counts = [stats.counts_of(stats.auc(score, group == one, cluster=cluster)) for one in met]
-    found = stats.groups(met.tolist(), *zip(*counts, strict=True), sizes, of="departure")
+    k, n = np.array(counts).T
+    found = stats.groups(met.tolist(), k, n, sizes, of="departure")
     note = "each group against all others of the class"
     return found.model_copy(update={"n": len(score), "method": f"{PAIRS}; {found.method}", "note": note})
 
