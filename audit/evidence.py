@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from audit.evidence_statistics import (
+    Extreme,
     Frozen,
     GroupRates,
     Mapped,
@@ -30,6 +31,7 @@ __all__ = [
     "DataFacts",
     "Decision",
     "Estimate",
+    "Extreme",
     "Facts",
     "FeatureFacts",
     "Findings",

@@ -12,6 +12,7 @@ from scipy.special import betaincinv
 from scipy.stats import binom, norm
 
 from audit.evidence import (
+    Extreme,
     GroupRates,
     Mapped,
     Moments,
@@ -67,6 +68,10 @@ def detectable(
             return None if inner is None else bounds.mapped(by, inner)
         case RatePair() | GroupRates() | RateOverHighest():
             return _of_rates(statistic, asked)
+        case Extreme():  # as if normal, with the spread that its own bound tells
+            bound = (bounds.low_bound if side == "low" else bounds.high_bound)(statistic, alpha)
+            value = bounds.point(statistic)
+            return _of_value(Normal(value=value, se=abs(bound - value) / float(norm.isf(alpha))), asked)
         case _:
             return _of_value(statistic, asked)
 
