@@ -30,6 +30,7 @@ NEEDS = {
     "features": "named features",
     "favourable": "a declared favourable outcome",
     "probabilities": "class probabilities",
+    "calibration": "calibration rows",
 }
 
 
