@@ -15,13 +15,13 @@ from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.metrics import conformal
 from audit.registry import Context, Measure, Options, check
+from audit.stats.bootstrap import keys
 from audit.subject import JUDGED, Subject
 from audit.trials import claims
 
 FITTED = "calibration"
 EXACT = "exact (Clopper-Pearson), given the calibration rows"
 Method = Literal["lac", "aps", "residual"]
-SCORES = {"lac": conformal.least_ambiguous, "aps": conformal.adaptive}
 NAMES = {"lac": "LAC sets", "aps": "APS sets", "residual": "intervals"}
 Where = dict[str, str | float | int]
 
@@ -99,7 +99,7 @@ def conformal_prediction(subject: Subject, options: ConformalOptions, ctx: Conte
     The threshold is a quantile of the calibration rows' scores. If calibration and test rows are exchangeable,
     the truth is held with probability 1 - alpha at least, on average over calibration sets and over rows (Vovk
     et al. 2005). No group or class is promised that much, so each is measured. Sets: LAC (Sadinle et al. 2019),
-    APS (Romano et al. 2020, not randomised); of numbers: prediction plus or minus a quantile of |residual|.
+    APS (Romano et al. 2020); of numbers: prediction plus or minus a quantile of |residual|.
     """
     tried = _residuals(subject, options) if subject.data.task == "regression" else _sets(subject, options)
     measured: list[Measurement] = []
@@ -130,16 +130,23 @@ def _sets(subject: Subject, options: ConformalOptions) -> list[_Tried]:
             "outputs='values' for classes", "'logits' or 'probabilities'", "set the model's outputs"
         )
     test, fitted = subject.data.test, subject.data.splits[FITTED]
-    ours, theirs = claims.stated(subject, JUDGED), claims.stated(subject, FITTED)
     tried = []
     for method in dict.fromkeys(options.methods):
-        scores, known = SCORES[method](ours), SCORES[method](theirs)
+        scores, known = _scores(subject, method, JUDGED), _scores(subject, method, FITTED)
         for alpha in dict.fromkeys(options.alphas):
             least = conformal.threshold(known[np.arange(len(fitted)), fitted.y], alpha)
             inside = scores <= least
             covered = inside[np.arange(len(test)), test.y]
             tried.append(_Tried(method, alpha, covered, inside.sum(axis=1), least))
     return tried
+
+
+def _scores(subject: Subject, method: str, split: str) -> np.ndarray:
+    """Return the score[n, classes] of a split's rows; what is random in APS is a function of the row's id."""
+    probabilities = claims.stated(subject, split)
+    if method == "lac":
+        return conformal.least_ambiguous(probabilities)
+    return conformal.adaptive(probabilities, keys(subject.data.splits[split].id) / 2.0**64)
 
 
 def _residuals(subject: Subject, options: ConformalOptions) -> list[_Tried]:

@@ -194,7 +194,9 @@ def _not_measured(subject: Subject, probabilities: np.ndarray) -> tuple[str, ...
     """Say what these numbers leave open."""
     said = []
     if probabilities.shape[1] > 2:
-        said.append("Calibration of the classes other than the most probable one was not measured.")
+        said.append(
+            "Calibration of the classes other than the most probable one was not measured here (calibration.classwise)."
+        )
     if claims.doubt(subject):
         said.append(f"Calibration of the model's own probabilities was not measured: {claims.TWICE}.")
     return tuple(said)

@@ -12,21 +12,25 @@ def least_ambiguous(probabilities: np.ndarray) -> np.ndarray:
     return 1.0 - np.asarray(probabilities, np.float64)
 
 
-def adaptive(probabilities: np.ndarray) -> np.ndarray:
-    """Return score[n, classes] of APS: the probability of the class and of all at least as probable.
+def adaptive(probabilities: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Return score[n, classes] of APS: the probability of all more probable classes, and u[n] of the class's own.
 
-    Romano, Sesia and Candès 2020, without randomisation (which would make the sets differ from run to run):
-    valid, and somewhat larger than needed. Classes of equal probability have the same score.
+    Romano, Sesia and Candès 2020. u is uniform in 0 to 1 and independent of everything else: without it the
+    sets of sure models are far too large. Classes of equal probability have the same score.
     """
     p = np.asarray(probabilities, np.float64)
     order = np.argsort(-p, axis=1, kind="stable")
     ranked = np.take_along_axis(p, order, axis=1)
-    summed = np.cumsum(ranked, axis=1)
+    upto = np.cumsum(ranked, axis=1)
+    before = np.concatenate([np.zeros((len(p), 1)), upto[:, :-1]], axis=1)
+    for j in range(1, p.shape[1]):  # equal classes: all of them are up to each, none before
+        tied = ranked[:, j] == ranked[:, j - 1]
+        before[tied, j] = before[tied, j - 1]
     for j in range(p.shape[1] - 2, -1, -1):
         tied = ranked[:, j] == ranked[:, j + 1]
-        summed[tied, j] = summed[tied, j + 1]
-    score = np.empty_like(summed)
-    np.put_along_axis(score, order, summed, axis=1)
+        upto[tied, j] = upto[tied, j + 1]
+    score = np.empty_like(upto)
+    np.put_along_axis(score, order, before + np.asarray(u)[:, None] * (upto - before), axis=1)
     return score
 
 

@@ -1,1 +1,1 @@
-"""Attacks tried on test rows: what is attacked, what counts, the numbers and tables that come of it."""
+"""What checks of an area share: attacks tried on test rows and what comes of them; claims of probability."""

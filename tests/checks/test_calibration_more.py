@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 
-from audit import gate
 from audit.checks.calibration_classwise import ClasswiseOptions, classwise
 from audit.checks.calibration_groups import CalibrationGroupsOptions, calibration_groups
 from audit.checks.calibration_reliability import ReliabilityOptions, reliability
@@ -61,11 +60,9 @@ def test_a_class_is_found_out_though_the_most_probable_one_is_right():
     bad = p.copy()
     rest = np.argsort(p, axis=1)[:, :2]
     rows = np.arange(len(p))
-    into = rest.max(axis=1) == rest[:, 0]
     total = p[rows, rest[:, 0]] + p[rows, rest[:, 1]]
-    bad[rows, rest.min(axis=1)] = np.minimum(0.95 * total, p.max(axis=1))
+    bad[rows, rest.min(axis=1)] = np.minimum(0.95 * total, 0.99 * p.max(axis=1))
     bad[rows, rest.max(axis=1)] = total - bad[rows, rest.min(axis=1)]
-    assert into.any()
     good, found = (classwise(subject(q, y), ClasswiseOptions(), CONTEXT) for q in (p, bad))
     assert one(good, "worst_calibration_error").high < 0.05
     assert one(found, "worst_calibration_error").low > 0.08
@@ -195,4 +192,3 @@ def test_probabilities_squashed_twice_bar_a_pass_but_no_fail():
         for m in check(twice, options, CONTEXT).measurements:
             bounded = m.estimate.kind == "bounded" and m.estimate.value is not None
             assert ("squashed a second time" in m.estimate.doubt) == bounded, m.name
-    assert gate is not None

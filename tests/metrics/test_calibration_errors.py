@@ -35,7 +35,7 @@ def naive_smooth_error(c, y):
     return brentq(lambda width: smoothed(width) - width, 5e-3, 1.0, xtol=1e-7)
 
 
-@pytest.mark.parametrize(("seed", "n", "shift"), [(0, 60, 0.0), (1, 90, 0.1), (2, 90, 0.4), (3, 20, 0.7)])
+@pytest.mark.parametrize(("seed", "n", "shift"), [(0, 60, 0.0), (1, 90, 0.1), (2, 90, 0.4)])
 def test_smooth_error_is_its_definition(seed, n, shift):
     c, y = drawn(seed, n, shift)
     assert smooth_error(c, y) == pytest.approx(naive_smooth_error(c, y), abs=5e-5)

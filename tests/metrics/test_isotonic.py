@@ -27,7 +27,7 @@ def test_rates_are_scikit_learns_isotonic_regression(digits):
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0]), st.booleans()), min_size=1, max_size=40)
+    st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0]), st.booleans()), min_size=1, max_size=30)
 )
 def test_the_parts_are_not_negative_and_add_up_to_the_brier_score(pairs):
     c, y = np.array([p for p, _ in pairs]), np.array([e for _, e in pairs], float)

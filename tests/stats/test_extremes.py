@@ -60,8 +60,6 @@ def test_truths_and_rows_that_would_decide_are_told():
     passes = stats.detectable(s, 0.5, "PASS", at_most=True)
     fails = stats.detectable(s, 0.1, "FAIL", at_most=True)
     assert 0.1 < passes < 0.5 and 0.1 < fails < 0.6
-    rows = stats.rows_needed(s, 800, 0.35, at_most=True)
-    assert rows is None or rows > 0
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.95])
