@@ -10,7 +10,6 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from audit.evidence_statistics import (
-    Extreme,
     Frozen,
     GroupRates,
     Mapped,
@@ -31,7 +30,6 @@ __all__ = [
     "DataFacts",
     "Decision",
     "Estimate",
-    "Extreme",
     "Facts",
     "FeatureFacts",
     "Findings",

@@ -108,7 +108,8 @@ def classwise(subject: Subject, options: ClasswiseOptions, ctx: Context) -> Find
 def _classwise_ece(found: dict[str, Claims]) -> Estimate:
     """Return the mean of the classes' ECE, descriptive."""
     each = [stats.expected_calibration_error(of.confidence, of.correct, bins=15) for of in found.values()]
-    return stats.descriptive(float(np.mean([e.value for e in each])), each[0].n, f"mean of {each[0].method}")
+    values = np.array([e.value for e in each], float)
+    return stats.descriptive(float(np.mean(values)), each[0].n, f"mean of {each[0].method}")
 
 
 def _table(found: dict[str, Claims], errors: dict[str, Estimate], gaps: dict[str, Estimate]) -> Table:

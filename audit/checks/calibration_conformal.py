@@ -23,6 +23,10 @@ FITTED = "calibration"
 EXACT = "exact (Clopper-Pearson), given the calibration rows"
 Method = Literal["lac", "aps", "residual"]
 NAMES = {"lac": "LAC sets", "aps": "APS sets", "residual": "intervals"}
+COMPARED: dict[Literal["difference", "minimum"], Literal["higher", "lower"]] = {
+    "difference": "lower",
+    "minimum": "higher",
+}
 Where = dict[str, str | float | int]
 
 
@@ -227,11 +231,11 @@ def _per_group(subject: Subject, one: _Tried, fewest: int) -> Iterator[Measureme
         kept = {g: e for g, e in found.items() if e.n >= fewest}
         sizes = [stats.counts_of(e) for e in kept.values()]
         rows = [float(e.n) for e in kept.values()]
-        for name, of, better in (("difference", "difference", "lower"), ("minimum", "minimum", "higher")):
+        for of, better in COMPARED.items():
             made = stats.groups(tuple(kept), [k for k, _ in sizes], [n for _, n in sizes], rows, of=of)
             made = made.model_copy(update={"n": int(sum(rows))})
-            label = f"Coverage {name} by {attribute}, {one.words}"
-            yield _measurement(f"coverage_{name}", label, made, better, {**one.where, "attribute": attribute})
+            label = f"Coverage {of} by {attribute}, {one.words}"
+            yield _measurement(f"coverage_{of}", label, made, better, {**one.where, "attribute": attribute})
 
 
 def _measurement(

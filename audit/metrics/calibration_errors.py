@@ -27,11 +27,13 @@ def smooth_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     share, residual = place - cell, (correct - confidence) / len(confidence)
     mass = np.bincount(cell, residual * (1 - share), minlength=CELLS)
     mass += np.bincount(cell + 1, residual * share, minlength=CELLS)
-    waves = dct(mass, type=2, norm="ortho")
+    waves = np.asarray(dct(mass, type=2, norm="ortho"))
     frequency = (np.pi * np.arange(CELLS)) ** 2 / 2
 
     def smoothed(width: float) -> float:
-        return float(np.abs(idct(waves * np.exp(-frequency * width**2), type=2, norm="ortho")).sum())
+        return float(
+            np.abs(np.asarray(idct(waves * np.exp(-frequency * width**2), type=2, norm="ortho"))).sum()
+        )
 
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):

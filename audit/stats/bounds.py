@@ -19,7 +19,6 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from audit.evidence import (
-    Extreme,
     GroupRates,
     Mapped,
     Moments,
@@ -30,6 +29,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
+from audit.evidence_statistics import Extreme
 from audit.stats import limits, multiplicity
 from audit.stats.multiplicity import FAR
 from audit.stats.roots import leaves_zero, root

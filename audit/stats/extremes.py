@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from audit.evidence import Estimate, Extreme, Moments, Normal, Rate
+from audit.evidence import Estimate, Moments, Normal, Rate
+from audit.evidence_statistics import Extreme
 from audit.stats.estimates import bounded, not_estimable
 
 LARGEST = "largest of {m}: its own upper bound; all {m} at once below (Bonferroni)"

@@ -12,7 +12,6 @@ from scipy.stats import binom, norm
 
 from audit.evidence import (
     Estimate,
-    Extreme,
     GroupRates,
     Mapped,
     Moments,
@@ -23,6 +22,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
+from audit.evidence_statistics import Extreme
 from audit.stats import bounds
 from audit.stats.roots import root
 

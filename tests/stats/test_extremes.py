@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audit import stats
-from audit.evidence import Extreme
+from audit.evidence_statistics import Extreme
 
 
 def means(values):
