@@ -31,6 +31,7 @@ NEEDS = {
     "favourable": "a declared favourable outcome",
     "legitimate": "a declared legitimate factor",
     "probabilities": "class probabilities",
+    "calibration": "calibration rows",
 }
 
 

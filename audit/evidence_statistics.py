@@ -134,7 +134,25 @@ class Replicates(Frozen):
     ends: tuple[float | None, float | None] = (None, None)
 
 
+class Extreme(Frozen):
+    """The largest of several quantities, or the largest minus the smallest (`range`); they may depend on each other."""
+
+    family: Literal["extreme"] = "extreme"
+    of: Literal["largest", "range"]
+    names: tuple[str, ...]
+    each: tuple[Annotated[Rate | Moments | Normal, Field(discriminator="family")], ...]
+
+
 Statistic = Annotated[
-    Rate | RatePair | GroupRates | RateOverHighest | Moments | GroupMeans | Normal | Mapped | Replicates,
+    Rate
+    | RatePair
+    | GroupRates
+    | RateOverHighest
+    | Moments
+    | GroupMeans
+    | Normal
+    | Mapped
+    | Replicates
+    | Extreme,
     Field(discriminator="family"),
 ]

@@ -15,7 +15,7 @@ from audit.config import Loaded
 from audit.evidence import CheckResult, Estimate, Findings, Measurement
 from audit.metrics.robustness import sample
 from audit.registry import Context, find
-from audit.subject import JUDGED, Dataset, DecisionRule, Model, Subject
+from audit.subject import JUDGED, Dataset, DecisionRule, Model, Split, Subject
 
 Function = Callable[[Any, Any, Context], Findings]
 COUNTED = ("accuracy.overall", "calibration.reliability", "fairness.groups", "fairness.ll144")
@@ -33,7 +33,8 @@ def oracle(loaded: Loaded, data: Dataset) -> Subject:
     )
     if given is not None and given.scores is not None:
         model = replace(model, apply=None)
-    return Subject(model, data, {JUDGED: _outputs(data)})
+    kept = [name for name in (JUDGED, "calibration") if len(data.splits.get(name, ()))]
+    return Subject(model, data, {name: _outputs(data, data.splits[name]) for name in kept})
 
 
 def results(loaded: Loaded, subject: Subject) -> tuple[CheckResult, ...]:
@@ -53,9 +54,9 @@ def results(loaded: Loaded, subject: Subject) -> tuple[CheckResult, ...]:
     return tuple(found)
 
 
-def _outputs(data: Dataset) -> np.ndarray:
+def _outputs(data: Dataset, split: Split) -> np.ndarray:
     """Return outputs[n, k]: the true class at .5 to 1, the others sharing the rest; numbers slightly off."""
-    y, n = np.asarray(data.test.y), len(data.test)
+    y, n = np.asarray(split.y), len(split)
     spread = (np.arange(n) + 0.5) / n
     if data.task not in ("binary", "multiclass"):
         return np.asarray(y, np.float64).reshape(n, -1) + spread[:, None]

@@ -178,6 +178,7 @@ class Subject:
             "features": bool(data.features),
             "favourable": data.favourable is not None,
             "probabilities": model.outputs != "values",
+            "calibration": len(self.outputs.get("calibration", ())) > 0,
         }
         return frozenset(name for name, there in present.items() if there)
 

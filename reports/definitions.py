@@ -177,6 +177,55 @@ _CALIBRATION = {
     "ece_15": "Expected calibration error over 15 bins: above 0 even for a perfect model.",
     "perfect_calibration_p": "P-value of perfect calibration: small means that the gaps are not chance.",
 }
+_CLASSWISE = {
+    "class_calibration_error": "Calibration error of one class’s probability: of that class or not.",
+    "worst_calibration_error": "Calibration error of the class whose probability is furthest off.",
+    "class_confidence_gap": "Mean probability of a class minus the share of rows that are of it.",
+    "classwise_ece": "Mean over the classes of ECE over 15 bins: above 0 even for a perfect model.",
+}
+_CALIBRATION_GROUPS = {
+    "worst_calibration_error": "Calibration error of the group whose probabilities are furthest off.",
+    "calibration_error_gap": "Largest minus smallest calibration error of the groups.",
+    "confidence_gap_difference": "How far apart the groups’ mean confidence minus what came true lies.",
+    "crossed_calibration_error": "Calibration error of one crossing’s rows.",
+    "crossed_confidence_gap": "Mean confidence minus the share that came true, of one crossing’s rows.",
+}
+_CALIBRATION_GROUPS |= {
+    f"crossed_{name}": f"In crossings of attributes: {_CALIBRATION_GROUPS[name]}"
+    for name in ("worst_calibration_error", "calibration_error_gap", "confidence_gap_difference")
+}
+_SCORES = {
+    "log_loss": "Mean of minus the log of the probability given to the true class.",
+    "brier": "Mean squared gap of confidence and outcome.",
+    "miscalibration": "What isotonic recalibration would take off the Brier score (MCB): above 0 even if perfect.",
+    "discrimination": "What the recalibrated forecasts gain over always stating the base rate (DSC).",
+    "uncertainty": "Brier score of always stating the base rate (UNC).",
+    "smooth_ece": "Calibration error smoothed at its own scale; above 0 even for a perfect model.",
+    "ece_sweep": "ECE over the most equal-mass bins whose shares rise; above 0 even for a perfect model.",
+    "ks_error": "Largest gap of summed confidence and summed outcome; above 0 even for a perfect model.",
+    "spiegelhalter_z": "Distance of the Brier score from a calibrated model’s, in standard deviations.",
+    "spiegelhalter_p": "P-value of Spiegelhalter’s Z: small means that the score is not that of a calibrated model.",
+}
+_SELECTIVE = {
+    "aurc": "Error rate of the k surest rows, averaged over all k.",
+    "augrc": "Wrong answers given over all rows, averaged over all thresholds of confidence.",
+    "selective_accuracy": "Share right of the rows answered, at a threshold set on the calibration rows.",
+    "answered": "Share of rows at or above the threshold set on the calibration rows.",
+    "group_selective_accuracy": "Share right of a group’s rows that are answered.",
+    "group_answered": "Share of a group’s rows that are answered.",
+}
+_CONFORMAL = {
+    "coverage": "Share of rows whose set or interval holds the truth; promised on average, for exchangeable rows.",
+    "group_coverage": "Coverage in one group: nothing is promised for it.",
+    "class_coverage": "Coverage among the rows of one class: nothing is promised for it.",
+    "coverage_difference": "Highest minus lowest coverage of any two groups.",
+    "coverage_minimum": "Coverage of the group that is covered least.",
+    "set_size": "Mean number of classes in a row’s set.",
+    "single": "Share of rows whose set is one class.",
+    "empty": "Share of rows whose set is empty.",
+    "interval_width": "Width of the intervals, in the target’s unit.",
+    "interval_score": "Width plus a penalty for what lies outside (Gneiting and Raftery 2007).",
+}
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
@@ -200,6 +249,11 @@ DEFINED = {
         ("explanation.dependence", _DEPENDENCE),
         ("explanation.proxies", _STAND_INS),
         ("calibration.reliability", _CALIBRATION),
+        ("calibration.classwise", _CLASSWISE),
+        ("calibration.groups", _CALIBRATION_GROUPS),
+        ("calibration.scores", _SCORES),
+        ("calibration.selective", _SELECTIVE),
+        ("calibration.conformal", _CONFORMAL),
     )
     for name, text in texts.items()
 }

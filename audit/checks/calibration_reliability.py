@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
 from audit import stats
-from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.metrics import calibration
 from audit.registry import Context, Measure, Options, check
-from audit.subject import JUDGED, Subject
-
-ROUNDING = 1e-5  # how far single precision may push a probability beyond 0 or 1
+from audit.subject import Subject
+from audit.trials import claims
+from audit.trials.claims import Claims
 
 
 class ReliabilityOptions(Options):
@@ -26,21 +24,6 @@ class ReliabilityOptions(Options):
     )
     group_rows: int = Field(100, ge=2, description="fewest rows of a group whose calibration is estimated")
     replicates: int = Field(999, ge=19, description="draws of the test of perfect calibration")
-
-
-@dataclass(frozen=True, eq=False)
-class _Claims:
-    """What the model claims and what came true: confidence[n] and correct[n], in words, and people[n]."""
-
-    confidence: np.ndarray
-    correct: np.ndarray
-    words: str
-    cluster: np.ndarray | None
-
-    def of(self, rows: np.ndarray) -> _Claims:
-        """Return the claims about these rows."""
-        cluster = None if self.cluster is None else self.cluster[rows]
-        return _Claims(self.confidence[rows], self.correct[rows], self.words, cluster)
 
 
 @check(
@@ -101,130 +84,93 @@ def reliability(subject: Subject, options: ReliabilityOptions, ctx: Context) -> 
     most probable class is right. The calibration error removes the bias that makes a fixed limit on ECE fail
     good models on small samples; ECE is shown beside it and not judged.
     """
-    probabilities = _probabilities(subject)
-    claims = _claims(subject, probabilities)
+    probabilities = claims.stated(subject)
+    found = claims.claims(subject, probabilities)
     squared = calibration.squared_error(probabilities, subject.data.test.y)
     highest = 1.0 if probabilities.shape[1] == 2 else 2.0
-    brier = stats.mean(squared, cluster=claims.cluster, low=0.0, high=highest)
+    brier = stats.mean(squared, cluster=found.cluster, low=0.0, high=highest)
+    measured = (
+        *_overall(found, options, ctx),
+        Measurement(name="brier", label="Brier score", estimate=brier, better="lower"),
+        *_per_group(found, subject, options),
+    )
     return Findings(
-        measurements=(
-            *_overall(claims, options, ctx),
-            Measurement(name="brier", label="Brier score", estimate=brier, better="lower"),
-            *_per_group(claims, subject, options),
-        ),
-        tables=(_diagram(claims, options.bins),),
+        measurements=claims.doubted(measured, claims.doubt(subject)),
+        tables=(_diagram(found, options.bins),),
         not_measured=_not_measured(subject, probabilities),
     )
 
 
-def _probabilities(subject: Subject) -> np.ndarray:
-    """Return the test rows' probabilities[n, classes], freed of rounding; DataError where they are none."""
-    probabilities = subject.probabilities(JUDGED)
-    inside = np.clip(probabilities, 0.0, 1.0)
-    if not np.allclose(inside, probabilities, rtol=0, atol=ROUNDING):
-        span = f"{probabilities.min():.3g} to {probabilities.max():.3g}"
-        raise DataError(f"probabilities of {span}", "0 to 1", "set the model's outputs to 'logits'")
-    return inside
-
-
-def _claims(subject: Subject, probabilities: np.ndarray) -> _Claims:
-    """Read confidence and correctness from the test rows' probabilities."""
-    test = subject.data.test
-    if probabilities.shape[1] == 2:
-        name = subject.data.classes[1] if len(subject.data.classes) == 2 else "class 1"
-        return _Claims(probabilities[:, 1], test.y == 1, f"the probability of {name}", test.cluster)
-    right = probabilities.argmax(axis=1) == test.y
-    return _Claims(probabilities.max(axis=1), right, "the confidence in the predicted class", test.cluster)
-
-
-def _overall(claims: _Claims, options: ReliabilityOptions, ctx: Context) -> list[Measurement]:
+def _overall(found: Claims, options: ReliabilityOptions, ctx: Context) -> list[Measurement]:
     """Measure the claims on all test rows."""
     return [
         Measurement(
             name="calibration_error",
-            label=f"Calibration error of {claims.words}",
-            estimate=_error(claims, options),
+            label=f"Calibration error of {found.words}",
+            estimate=claims.error(found, options.bins),
             better="lower",
         ),
         Measurement(
-            name="confidence_gap", label="Mean confidence minus share that came true", estimate=_gap(claims)
+            name="confidence_gap",
+            label="Mean confidence minus share that came true",
+            estimate=claims.gap(found),
         ),
         Measurement(
             name="ece_15",
-            label=f"ECE (15 equal-width bins) of {claims.words}",
-            estimate=stats.expected_calibration_error(claims.confidence, claims.correct, bins=15),
+            label=f"ECE (15 equal-width bins) of {found.words}",
+            estimate=stats.expected_calibration_error(found.confidence, found.correct, bins=15),
             better="lower",
         ),
         Measurement(
             name="perfect_calibration_p",
             label="p-value of perfect calibration",
-            estimate=_consistency(claims, options, ctx),
+            estimate=_consistency(found, options, ctx),
         ),
     ]
 
 
-def _per_group(claims: _Claims, subject: Subject, options: ReliabilityOptions) -> Iterator[Measurement]:
+def _per_group(found: Claims, subject: Subject, options: ReliabilityOptions) -> Iterator[Measurement]:
     """Yield what holds in every group of every attribute; one with too few rows says so."""
     for attribute, membership in subject.data.test.groups.items():
         for group in np.unique(membership):
-            part = claims.of(membership == group)
+            part = found.of(membership == group)
             where: dict[str, str | float | int] = {"attribute": attribute, "group": str(group)}
             yield Measurement(
                 name="group_calibration_error",
                 label=f"Calibration error, {attribute} = {group}",
-                estimate=_of_group(part, options),
+                estimate=claims.error(part, options.bins, options.group_rows),
                 better="lower",
                 where=where,
             )
             yield Measurement(
                 name="group_confidence_gap",
                 label=f"Mean confidence minus share that came true, {attribute} = {group}",
-                estimate=_gap(part),
+                estimate=claims.gap(part),
                 where=where,
             )
 
 
-def _of_group(part: _Claims, options: ReliabilityOptions) -> Estimate:
-    """Bound a group's calibration error, or say that it has too few rows."""
-    rows = len(part.correct)
-    if rows < options.group_rows:
-        return stats.not_estimable(f"{rows} rows, fewer than group_rows={options.group_rows}", n=rows)
-    return _error(part, options)
-
-
-def _error(claims: _Claims, options: ReliabilityOptions) -> Estimate:
-    """Bound the calibration error."""
-    return stats.calibration_error(
-        claims.confidence, claims.correct, bins=options.bins, cluster=claims.cluster
-    )
-
-
-def _gap(claims: _Claims) -> Estimate:
-    """Bound mean confidence minus the share that came true."""
-    return stats.mean(claims.confidence - claims.correct, cluster=claims.cluster, low=-1.0, high=1.0)
-
-
-def _consistency(claims: _Claims, options: ReliabilityOptions, ctx: Context) -> Estimate:
+def _consistency(found: Claims, options: ReliabilityOptions, ctx: Context) -> Estimate:
     """Test perfect calibration by drawing rows independently."""
-    rows = len(claims.correct)
-    if claims.cluster is not None and len(np.unique(claims.cluster)) < rows:
+    rows = len(found.correct)
+    if found.dependent:
         return stats.not_estimable("rows share clusters, and the test needs independent rows", n=rows)
     replicates = min(options.replicates, 199) if ctx.quick else options.replicates
     p = calibration.consistency_test(
-        claims.confidence, claims.correct, bins=options.bins, replicates=replicates, seed=ctx.seed
+        found.confidence, found.correct, bins=options.bins, replicates=replicates, seed=ctx.seed
     )
     return stats.descriptive(p, rows, f"consistency resampling, {replicates} draws")
 
 
-def _diagram(claims: _Claims, bins: int) -> Table:
+def _diagram(found: Claims, bins: int) -> Table:
     """Tabulate the reliability diagram over equal-mass bins, an interval on every accuracy."""
-    found = calibration.reliability(claims.confidence, claims.correct, bins)
+    made = calibration.reliability(found.confidence, found.correct, bins)
     rows: list[tuple[Scalar, ...]] = []
-    for k in range(len(found.n)):
-        part = claims.of(found.index == k)
+    for k in range(len(made.n)):
+        part = found.of(made.index == k)
         rate = stats.rate(part.correct, cluster=part.cluster)
-        edges = (float(found.lower[k]), float(found.upper[k]), float(found.confidence[k]))
-        rows.append((*edges, rate.value, rate.low, rate.high, int(found.n[k])))
+        edges = (float(made.lower[k]), float(made.upper[k]), float(made.confidence[k]))
+        rows.append((*edges, rate.value, rate.low, rate.high, int(made.n[k])))
     columns = (
         Column(name="lower", label="from"),
         Column(name="upper", label="to"),
@@ -236,7 +182,7 @@ def _diagram(claims: _Claims, bins: int) -> Table:
     )
     return Table(
         name="reliability",
-        title=f"Reliability of {claims.words}",
+        title=f"Reliability of {found.words}",
         kind="reliability",
         columns=columns,
         rows=tuple(rows),
@@ -248,11 +194,9 @@ def _not_measured(subject: Subject, probabilities: np.ndarray) -> tuple[str, ...
     """Say what these numbers leave open."""
     said = []
     if probabilities.shape[1] > 2:
-        said.append("Calibration of the classes other than the most probable one was not measured.")
-    if subject.model.outputs == "logits" and calibration.probabilities_as_logits(subject.outputs[JUDGED]):
         said.append(
-            "Calibration of the model's own probabilities was not measured: its outputs, declared as logits, "
-            "look like probabilities and were squashed a second time; set the model's outputs to "
-            "'probabilities'."
+            "Calibration of the classes other than the most probable one was not measured here (calibration.classwise)."
         )
+    if claims.doubt(subject):
+        said.append(f"Calibration of the model's own probabilities was not measured: {claims.TWICE}.")
     return tuple(said)

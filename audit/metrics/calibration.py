@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+BLOCK = 4096  # rows whose logits are softened at a time, in one buffer that stays in the cache
+
 
 @dataclass(frozen=True, eq=False)
 class Bins:
@@ -35,6 +37,28 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int) -> Bins:
     edges, rows = np.concatenate([[0.0], inner, [1.0]]), np.bincount(index)
     mean, accuracy = np.bincount(index, confidence) / rows, np.bincount(index, correct) / rows
     return Bins(edges[filled], edges[filled + 1], mean, accuracy, rows, index)
+
+
+def top_label(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the softmax probability[n] of the largest of logits[n, classes], and its class[n].
+
+    In the logits' own floating precision; the other classes' probabilities are never kept. Of equal logits
+    the first class counts, as argmax has it.
+    """
+    n, classes = logits.shape
+    confidence, label = np.empty(n, logits.dtype), np.zeros(n, np.int32)
+    buffer, most = np.empty((classes, BLOCK), logits.dtype), np.empty(BLOCK, logits.dtype)
+    for start in range(0, n, BLOCK):
+        rows = min(BLOCK, n - start)
+        block, highest, first = buffer[:, :rows], most[:rows], label[start : start + rows]
+        np.copyto(block, logits[start : start + rows].T)
+        np.max(block, axis=0, out=highest)
+        for c in range(classes - 1, -1, -1):
+            np.copyto(first, c, where=block[c] == highest)
+        np.subtract(block, highest, out=block)
+        np.exp(block, out=block)
+        np.divide(1, np.sum(block, axis=0, out=highest), out=confidence[start : start + rows])
+    return confidence, label
 
 
 def squared_error(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -7,10 +7,11 @@ from audit.stats.calibration import calibration_error, expected_calibration_erro
 from audit.stats.detectable import detectable, rows_by_group
 from audit.stats.estimates import bounded, descriptive, normal, not_estimable
 from audit.stats.group_means import group_means
+from audit.stats.extremes import largest, spread
 from audit.stats.groups import groups, over_highest, summarise
 from audit.stats.joint import Family, family
 from audit.stats.joint_tables import counts_in, counts_table, crossed_table, gaps_table
-from audit.stats.means import mean, root_mean
+from audit.stats.means import linearised, mean, root_mean
 from audit.stats.multiplicity import benjamini_hochberg, holm, holm_levels
 from audit.stats.overlap import f1, macro_f1
 from audit.stats.power import minimum_detectable_gap, rows_needed
@@ -46,6 +47,8 @@ __all__ = [
     "high_bound",
     "holm",
     "holm_levels",
+    "largest",
+    "linearised",
     "low_bound",
     "macro_auc",
     "macro_f1",
@@ -66,5 +69,6 @@ __all__ = [
     "simultaneous",
     "smooth",
     "standardised",
+    "spread",
     "summarise",
 ]

@@ -2,8 +2,9 @@
 
 Every bound holds for the quantity itself with probability at least 1 - alpha. Where the quantity is a
 largest or smallest over groups, one side needs only each comparison to hold (intersection-union: one
-comparison is the extreme one), the other needs all to hold at once (Sidak; for pairs of groups the truth
-within the limit at which any of them errs most often: `multiplicity.all_pairs_error`).
+comparison is the extreme one), the other needs all to hold at once (Sidak; Bonferroni where they may depend
+on each other; for pairs of groups the truth within the limit at which any of them errs most often:
+`multiplicity.all_pairs_error`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
+from audit.evidence_statistics import Extreme
 from audit.stats import limits, mean_bounds, multiplicity
 from audit.stats.multiplicity import FAR
 from audit.stats.roots import leaves_zero, root
@@ -85,6 +87,13 @@ def point(statistic: Statistic) -> float:
             if not (se > 0 and len(levels) == len(low) == len(high) > 0):
                 raise ValueError("replicates without a standard error, or of unequal numbers")
             return value
+        case Extreme(of=of, names=names, each=each):
+            if len(names) != len(each) or len(each) < 2:
+                raise ValueError(
+                    f"{of} of {len(each)} quantities of {len(names)} names; expected two or more"
+                )
+            values = [point(s) for s in each]
+            return max(values) - (min(values) if of == "range" else 0.0)
         case _:
             raise ValueError(f"statistic={statistic!r} is none that can be bounded")
 
@@ -148,6 +157,8 @@ def simultaneous(statistic: Statistic, side: Side) -> bool:
     """Return whether this side's bound needs all groups, or all pairs, to hold at once."""
     if isinstance(statistic, RateOverHighest):
         return side == "high"
+    if isinstance(statistic, Extreme):
+        return side == "low"
     if not isinstance(statistic, GroupRates | GroupMeans):
         return False
     at_once = {"difference": "low", "maximum": "low", "departure": "low", "ratio": "high", "minimum": "high"}
@@ -178,6 +189,8 @@ def each_level(statistic: Statistic, side: Side, alpha: float) -> float:
 
 def level_at(statistic: Statistic, side: Side, alpha: float, limit: float) -> float:
     """Return the level of each comparison at which any shows the limit broken with probability alpha at most."""
+    if isinstance(statistic, Extreme):
+        return alpha / _parts(statistic, side)
     if not simultaneous(statistic, side):
         return alpha
     if _all_pairs(statistic):
@@ -203,6 +216,8 @@ def beyond(statistic: Statistic, limit: float, side: Side, alpha: float) -> bool
 
 def _to_family(statistic: Statistic, side: Side, alpha: float, bound: float) -> float:
     """Return the level of the whole bound when each comparison has level alpha and shows the bound."""
+    if isinstance(statistic, Extreme):
+        return min(alpha * _parts(statistic, side), 1.0)
     if not simultaneous(statistic, side):
         return alpha
     if _all_pairs(statistic):
@@ -228,6 +243,11 @@ def _apart(s: GroupRates | GroupMeans, gap: float) -> float:
         return 2 * math.sqrt(min(s.n)) * max(gap, 0.0)
     p = min(k / n for k, n in zip(s.k, s.n, strict=True))
     return math.sqrt(min(s.n) * (p / (1 - p) if p < 0.5 else 4 * p * p)) * max(1 - gap, 0.0)
+
+
+def _parts(s: Extreme, side: Side) -> int:
+    """Return how many bounds must hold at once: of every quantity below, of the extreme ones alone above."""
+    return (len(s.each) if side == "low" else 1) * (2 if s.of == "range" else 1)
 
 
 def _count(statistic: Statistic) -> int:
@@ -267,6 +287,12 @@ def _bound(statistic: Statistic, side: Side, alpha: float) -> float:
             return mapped(by, _bound(of, side, alpha))
         case Replicates():
             return _replicated_bound(statistic, which, alpha)
+        case Extreme(of=of, each=each):
+            own = max(_bound(s, side, alpha) for s in each)
+            if of == "largest":
+                return own
+            gap = own - min(_bound(s, "high" if side == "low" else "low", alpha) for s in each)
+            return max(gap, 0.0)
 
 
 def _group_bound(s: GroupRates, which: int, alpha: float) -> float:

@@ -15,6 +15,7 @@ from audit.stats.estimates import descriptive, normal, not_estimable
 METHOD = "root of the debiased squared gap over {bins} equal-mass bins, test inverted"
 ECE = "expected calibration error over {bins} equal-width bins; biased upwards, shown only"
 FEWEST_CLUSTERS = 20  # worth of clusters of one size (Kish 1965)
+BLOCK = 1 << 14  # rows binned at a time, so that what is made of them stays in the cache
 MOST_UNEQUAL = 3  # clusters for each that they are worth
 
 
@@ -29,10 +30,15 @@ def calibration_error(
     confidences share a bin. The value is in probability units. With cluster[n] the gaps' covariance is that
     between whole clusters, across bins too, and t of their number stands for z.
     """
-    c, y, order = _pairs(confidence, correct)
-    method, group = METHOD.format(bins=bins), None if cluster is None else np.asarray(cluster)[order]
-    if group is not None and len(np.unique(group)) == len(c):
+    method, group = METHOD.format(bins=bins), None if cluster is None else np.asarray(cluster)
+    if group is not None and len(np.unique(group)) == len(group):
         group = None
+    c, y = _checked(confidence, correct)
+    if group is None:
+        c, y = _arranged(c, y)
+    else:
+        order = np.lexsort((y, c))
+        c, y, group = c[order].astype(float), y[order].astype(float), group[order]
     if len(c) < 4 * bins:
         return not_estimable(f"{len(c)} rows, where {bins} bins need {4 * bins}", len(c), method)
     n, gap, plain, smooth, place = _bins(c, y, bins)
@@ -61,36 +67,50 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, *, bin
 
     A confidence on an edge belongs to the bin below, 0 to the first, 1 to the last.
     """
-    c, y, _ = _pairs(confidence, correct)
+    c, y = _checked(confidence, correct)
     if len(c) == 0:
         return not_estimable("no rows", 0, ECE.format(bins=bins))
-    place = np.clip(np.ceil(c * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=c - y, minlength=bins)
+    gaps = np.zeros(bins)
+    for start in range(0, len(c), BLOCK):
+        sure = c[start : start + BLOCK].astype(float)
+        place = np.maximum(np.ceil(sure * bins) - 1, 0).astype(np.intp)
+        gaps += np.bincount(place, weights=sure - y[start : start + BLOCK], minlength=bins)
     return descriptive(float(np.abs(gaps).sum() / len(c)), len(c), ECE.format(bins=bins))
 
 
-def _pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both as floats sorted by confidence, then correctness, so that row order never matters; and the order."""
-    c, y = np.asarray(confidence, float), np.asarray(correct, float)
-    if c.ndim != 1 or c.shape != y.shape or not ((c >= 0) & (c <= 1)).all() or not np.isin(y, (0, 1)).all():
+def _checked(confidence: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as arrays of one shape, confidence in 0 to 1, correct true or false; ValueError otherwise."""
+    c, y = np.asarray(confidence), np.asarray(correct)
+    c = c if np.issubdtype(c.dtype, np.floating) else c.astype(float)
+    inside = c.size == 0 or (c.min() >= 0 and c.max() <= 1)  # NaN is neither
+    if c.ndim != 1 or c.shape != y.shape or not inside or not (y.dtype == bool or np.isin(y, (0, 1)).all()):
         raise ValueError(
             f"confidence of shape {c.shape} in [0, 1] and correct of shape {y.shape} true or false"
         )
-    order = np.lexsort((y, c))
-    return c[order], y[order], order
+    return c, y.astype(bool)
+
+
+def _arranged(c: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the wrong rows, then the right ones, each by confidence: sums are the same in any order of rows."""
+    wrong, right = np.sort(c[~y]), np.sort(c[y])
+    return np.concatenate([wrong, right]).astype(float), np.repeat([0.0, 1.0], [len(wrong), len(right)])
 
 
 def _bins(c: np.ndarray, y: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
     """Return per bin its rows, mean gap, the gap's variance, that with one row more; and each row's bin."""
-    edges = np.unique(c[np.arange(1, bins) * len(c) // bins])
-    _, place = np.unique(np.searchsorted(edges, c, side="right"), return_inverse=True)
+    cuts = np.arange(1, bins) * len(c) // bins
+    edges = np.unique(np.sort(c, kind="stable")[cuts])  # sorted runs merge in linear time
+    place = np.searchsorted(edges, c, side="right")
+    filled = np.bincount(place) > 0
+    if not filled.all():
+        place = (np.cumsum(filled) - 1)[place]
 
     def total(of: np.ndarray) -> np.ndarray:
         return np.bincount(place, weights=of)
 
     n = np.bincount(place).astype(float)
     apart = c - y
-    first, second, centre = total(apart), total(apart**2), total(c) / n
+    first, second, centre = total(apart), total(apart * apart), total(c) / n
     gap = first / n
     plain = np.maximum(second / n - gap**2, 0) / np.maximum(n - 1, 1)
     one_more = (second + (centre**2 + (1 - centre) ** 2) / 2) / (n + 1)

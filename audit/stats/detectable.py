@@ -23,6 +23,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
+from audit.evidence_statistics import Extreme
 from audit.stats import bounds, mean_bounds
 from audit.stats.power import MOST, misses, shows
 from audit.stats.roots import root
@@ -72,6 +73,10 @@ def detectable(
             return _of_groups(asked, *_truths(statistic, word))
         case GroupMeans():
             return _of_groups(asked, *_mean_truths(statistic, asked))
+        case Extreme():  # as if normal, with the spread that its own bound tells
+            bound = (bounds.low_bound if side == "low" else bounds.high_bound)(statistic, alpha)
+            value = bounds.point(statistic)
+            return _of_value(Normal(value=value, se=abs(bound - value) / float(norm.isf(alpha))), asked)
         case _:
             return _of_value(statistic, asked)
 

@@ -52,6 +52,36 @@ def root_mean(values: ArrayLike, *, cluster: ArrayLike | None = None, note: str 
     return bounded(Mapped(by="root", of=found.statistic), found.n, f"root of the {found.method}", note=note)
 
 
+def linearised(
+    value: float,
+    influence: ArrayLike,
+    *,
+    cluster: ArrayLike | None = None,
+    low: float,
+    high: float,
+    method: str,
+    note: str = "",
+) -> Estimate:
+    """Return a smooth statistic of the rows, bounded as the mean of value + influence[n].
+
+    influence[n] is how a little more weight on each row moves the statistic (mean 0; Hampel 1974); its
+    spread is the statistic's. low and high are the ends of the statistic's own range.
+    """
+    v = np.asarray(influence, dtype=np.float64)
+    n, shown = len(v), f"{method}, influence of every row, skewness-corrected t"
+    if n < 2 or not np.isfinite(v).all():
+        return not_estimable(f"{n} rows, or an influence that is not finite", n, shown)
+    units = v - math.fsum(v.tolist()) / n
+    if cluster is not None:
+        units = cluster_units(units, np.asarray(cluster))
+        shown = f"{shown} over {len(units):,} clusters"
+    if len(units) < 2 or not units.any():
+        return not_estimable("too few rows differ in what came of them", n, shown)
+    spread = moments(np.sort(units), None, None)
+    around = spread.model_copy(update={"mean": float(value), "low": low, "high": high})
+    return bounded(around, n, shown, note=note)
+
+
 def moments(v: np.ndarray, low: float | None, high: float | None) -> Moments:
     """Return size, mean, variance and third central moment, exactly rounded so that order never matters."""
     n = len(v)

@@ -23,6 +23,7 @@ from audit.evidence import (
     Replicates,
     Statistic,
 )
+from audit.evidence_statistics import Extreme
 from audit.stats import bounds, mean_bounds
 from audit.stats.roots import root
 
@@ -272,6 +273,18 @@ def _comparisons(statistic: Statistic, limit: float) -> tuple[np.ndarray, np.nda
             return _comparisons(of, bounds.unmapped(by, limit))
         case Replicates(value=value, se=se):
             return np.array([value - limit]), np.array([se])
+        case Extreme(of=of, each=each):
+            value, error = np.array([_seen(s) for s in each]).T
+            if of == "largest":
+                return value - limit, error
+            other = ~np.eye(len(each), dtype=bool)
+            return (value[:, None] - value - limit)[other], (error[:, None] + error)[other]
+
+
+def _seen(s: Rate | Moments | Normal) -> tuple[float, float]:
+    """Return a quantity and the standard error that its 90 % interval tells."""
+    width = bounds.high_bound(s, 0.05) - bounds.low_bound(s, 0.05)
+    return bounds.point(s), width / 2 / float(norm.isf(0.05))
 
 
 def _pairs(
@@ -310,3 +323,5 @@ def _grown(s: Statistic, growth: float) -> Statistic:
             return s.model_copy(update={"of": _grown(s.of, growth)})
         case Replicates():
             return s.model_copy(update={"se": s.se / math.sqrt(growth)})
+        case Extreme():
+            return s.model_copy(update={"each": tuple(_grown(one, growth) for one in s.each)})

@@ -1,1 +1,1 @@
-"""Attacks and changes tried on test rows: what is tried, what counts, the numbers and tables that come of it."""
+"""What checks of an area share: attacks and changes tried on test rows and what comes of them; claims of probability."""

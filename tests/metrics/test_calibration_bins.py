@@ -13,6 +13,7 @@ from audit.metrics.calibration import (
     probabilities_as_logits,
     reliability,
     squared_error,
+    top_label,
 )
 
 
@@ -125,3 +126,15 @@ def test_probabilities_declared_as_logits_are_recognised():
     k = 4
     squashed = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
     assert squashed.max() <= np.e / (np.e + k - 1)
+
+
+@pytest.mark.parametrize(("n", "classes"), [(1, 2), (4096, 3), (9000, 11)])
+def test_the_top_label_is_argmax_and_its_softmax(n, classes):
+    logits = np.random.default_rng(n).normal(0, 4, (n, classes)).astype(np.float32)
+    logits[n // 2, :2] = logits[n // 2].max() + 1  # a tie
+    logits[0] = 1e30
+    confidence, label = top_label(logits)
+    exact = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
+    np.testing.assert_array_equal(label, logits.argmax(axis=1))
+    np.testing.assert_allclose(confidence, (exact / exact.sum(axis=1, keepdims=True)).max(axis=1), rtol=1e-5)
+    assert confidence.dtype == np.float32 and (confidence <= 1).all()
