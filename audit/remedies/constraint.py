@@ -20,8 +20,9 @@ def constraint(subject: Subject, options: Constraint, bench: Bench) -> Choice:
 
     The penalty is `weight` times the variance between the groups of their mean favourable probability, within each
     class that the constraint compares: a covariance as that of Zafar et al. (2017), for any network. Of the
-    candidates that lose at most `accuracy_loss` of the accuracy on the validation rows, the one whose gaps there
-    are nearest to parity is chosen: those that the policy's blocking rules judge, else every difference and
-    impact ratio of the candidates' attributes. To decide, the attribute need not be known.
+    candidates that lose at most `accuracy_loss` of the accuracy and `balanced_accuracy_loss` of the balanced
+    accuracy on the validation rows, the one whose gaps there are nearest to parity is chosen: those that the
+    policy's blocking rules judge, else every difference and impact ratio of the candidates' attributes. To decide,
+    the attribute need not be known.
     """
-    return choose(subject.model, options.candidates, bench.train, options.accuracy_loss, bench)
+    return choose(subject.model, options, bench.train, bench)

@@ -151,6 +151,9 @@ class Thresholds(Options):
         0.02,
         description="most accuracy on validation that a candidate may lose against the model asked about",
     )
+    balanced_accuracy_loss: Share = Field(
+        0.05, description="the same of balanced accuracy: one answer to everybody is no parity worth having"
+    )
 
 
 class Constraint(Options):
@@ -163,6 +166,9 @@ class Constraint(Options):
         0.02,
         description="most accuracy on validation that a candidate may lose against the model asked about",
     )
+    balanced_accuracy_loss: Share = Field(
+        0.05, description="the same of balanced accuracy: one answer to everybody is no parity worth having"
+    )
 
 
 class Reductions(Options):
@@ -174,4 +180,7 @@ class Reductions(Options):
     accuracy_loss: Share = Field(
         0.02,
         description="most accuracy on validation that a candidate may lose against the model asked about",
+    )
+    balanced_accuracy_loss: Share = Field(
+        0.05, description="the same of balanced accuracy: one answer to everybody is no parity worth having"
     )

@@ -20,9 +20,9 @@ def reductions(subject: Subject, options: Reductions, bench: Bench) -> Choice:
 
     fairlearn's ExponentiatedGradient (Agarwal et al. 2018) finds the networks and their shares on the training rows. It
     means to draw one of them for every decision; here their mean probability is thresholded, so that equal people get
-    equal decisions and gradients exist: its bound then need not hold, and what does, the audit says. Of the
-    candidates that lose at most `accuracy_loss` of the accuracy on the validation rows, the one whose gaps
-    there are nearest to parity is chosen, by the same gaps as for `thresholds`. To decide, the attribute need
-    not be known.
+    equal decisions and gradients exist: its bound then need not hold, and what does, the audit says. Of the candidates
+    that lose at most `accuracy_loss` of the accuracy and `balanced_accuracy_loss` of the balanced accuracy on the
+    validation rows, the one whose gaps there are nearest to parity is chosen, by the same gaps as for `thresholds`. To
+    decide, the attribute need not be known.
     """
-    return choose(subject.model, options.candidates, bench.train, options.accuracy_loss, bench)
+    return choose(subject.model, options, bench.train, bench)

@@ -41,6 +41,7 @@ def config(folder, remedy, test="test", model=None, columns=None, checks=None, c
         "numeric": ["a", "b"],
         "sensitive": ["sex"],
     }
+    limits = {"accuracy_loss": 0.1, "balanced_accuracy_loss": 0.1}
     return {
         "name": "people",
         "data": {
@@ -58,7 +59,7 @@ def config(folder, remedy, test="test", model=None, columns=None, checks=None, c
         },
         "checks": checks or {"accuracy.overall": {}, "fairness.groups": {}},
         "policy": {"name": "p", "rules": [RULE]},
-        "remedies": [{remedy: {"candidates": candidates or CANDIDATES[remedy], "accuracy_loss": 0.1}}],
+        "remedies": [{remedy: {"candidates": candidates or CANDIDATES[remedy], **limits}}],
     }
 
 
