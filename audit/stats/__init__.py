@@ -6,8 +6,8 @@ from audit.stats.bounds import crossing, high_bound, low_bound, p_fail, point, s
 from audit.stats.calibration import calibration_error, expected_calibration_error
 from audit.stats.detectable import detectable, rows_by_group
 from audit.stats.estimates import bounded, descriptive, normal, not_estimable
-from audit.stats.group_means import group_means
 from audit.stats.extremes import largest, spread
+from audit.stats.group_means import group_means
 from audit.stats.groups import groups, over_highest, summarise
 from audit.stats.joint import Family, family
 from audit.stats.joint_tables import counts_in, counts_table, crossed_table, gaps_table

@@ -1,1 +1,1 @@
-"""What checks of an area share: attacks and changes tried on test rows and what comes of them; claims of probability."""
+"""What checks of an area share: attacks and changes tried on test rows, what comes of them; claims of probability."""
