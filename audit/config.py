@@ -277,6 +277,9 @@ def schema() -> dict[str, Any]:
     one = {**of, "maxProperties": 1, "properties": _schemas(remedies(), definitions)}
     whole["properties"]["remedies"] = {"type": "array", "items": one}
     whole["properties"]["$schema"] = {"type": "string"}
+    text: dict[str, Any] = {"type": "string"}
+    many = {"anyOf": [text, {"type": "array", "items": text}], "description": "policies whose rules hold too"}
+    definitions["Policy"]["properties"]["include"] = many  # read before the policy is validated
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "jax-audit configuration",

@@ -95,7 +95,7 @@ def test_temperature_leaves_every_decision_as_it_was(ran, config):
     ("changes", "says"),
     [
         ({"split": {"test": 0.4, "validation": 0.2, "calibration": 0.0}}, "without calibration rows"),
-        ({"scaling": "vector"}, "model.scaling=vector"),
+        ({"scaling": "vector"}, "scaling with model.scaling"),
         ({"checks": {"accuracy.overall": {}}}, "without the check calibration.reliability"),
     ],
 )
