@@ -15,7 +15,7 @@ from audit.games.trust_options import TrustOptions
 from audit.registry import Context, Measure, check
 from audit.subject import Subject
 
-ALIKE = 0.8  # a rank correlation from here on is that of much the same explanation
+ALIKE = 0.6  # a rank correlation from here on is that of much the same explanation
 _GAIN = (
     "averaged over rows and minus the mean of random orders on the same rows: above 0, the explanation's order is "
     "better than chance."

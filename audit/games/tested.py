@@ -98,13 +98,18 @@ def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _mean(alike: np.ndarray, rows: np.ndarray, what: str, low: float = -1.0) -> Estimate:
-    """Bound a mean over independent rows, without the undefined."""
+    """Bound a mean of likenesses from `low` to 1 over independent rows, without the undefined.
+
+    The far end of the range counts only where all rows agree and show no spread of their own: otherwise it
+    would stand for an explanation turned upside down, and widen the interval many times over.
+    """
     there = np.isfinite(alike)
     if not there.any():
         return stats.not_estimable(UNDEFINED, n=len(rows))
     left = f"{int((~there).sum())} rows are left out: {UNDEFINED}" if not there.all() else ""
     note = ". ".join(part for part in (ANEW.format(what=what), left) if part)
-    return stats.mean(alike[there], low=low, high=1.0, note=note)
+    found = alike[there]
+    return stats.mean(found, low=low if np.ptp(found) == 0 else None, high=1.0, note=note)
 
 
 def _cascade(s: Study, lines: Sequence[tuple[str, float, Estimate]]) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audit import gate, stats
+from audit.attribution.ranks import spearman
 from audit.checks import explanation_trust
 from audit.checks.explanation_trust import trust
 from audit.errors import DataError
@@ -63,7 +64,7 @@ def test_the_true_explanation_of_a_linear_model_beats_chance_and_depends_on_para
     for name in ("deletion_gain", "insertion_gain", "comprehensiveness_gain", "sufficiency_gain"):
         found = named(sound, name)
         assert len(found) == 4 and all(e.low > 0 and e.n == 60 for e in found), name
-    assert all(e.high < 0.8 for e in named(sound, "randomisation_similarity"))
+    assert all(e.high < 0.6 for e in named(sound, "randomisation_similarity"))
     assert {row[2] for row in next(t for t in sound.tables if t.name == "signs").rows} == {"shown"}
     assert max(e.value for e in named(sound, "normalised_infidelity", baseline="mean")) < 0.5
 
@@ -99,7 +100,7 @@ def test_an_explanation_that_ignores_the_model_fails_the_randomisation_test(monk
     ((decision,), verdict, _) = gate.judge([result], Policy(name="p", rules=(rule,)), on=dt.date(2025, 1, 1))
     assert decision.verdict == verdict == "FAIL"
     signs = {row[0]: row[2] for row in next(t for t in found.tables if t.name == "signs").rows}
-    assert signs["random parameters change it: rank correlation under 0.8"] == "does not hold"
+    assert signs["random parameters change it: rank correlation under 0.6"] == "does not hold"
 
 
 def test_an_explanation_at_random_beats_no_random_order(monkeypatch):
@@ -213,23 +214,45 @@ def test_the_shortfall_of_a_group_covers_the_true_difference(rows):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.05, 0.2, 1.0, 10.0])
+def test_the_interval_of_mean_rank_correlation_covers(noise):
+    """40 rows of correlations of ten players, from nearly 1 to nearly 0, against the mean of 100,000."""
+    rng, held, cases = np.random.default_rng(2), 0, 400
+
+    def drawn(n):
+        a = rng.normal(size=(n, 10))
+        return spearman(a, a + noise * rng.normal(size=a.shape))
+
+    truth = drawn(100_000).mean()
+    for _ in range(cases):
+        e = tested._mean(drawn(40), np.arange(40), "draw")
+        held += e.low <= truth <= e.high
+    assert 0.92 <= held / cases <= 0.99, held / cases
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [40, 100])
-def test_intervals_of_mean_similarity_and_of_normalised_infidelity_cover(rows):
-    """Of correlations in [-1, 1], bunched near 1, and of a ratio of skewed means."""
-    rng, held, cases = np.random.default_rng(2), [0, 0], 300
+def test_the_interval_of_normalised_infidelity_covers(rows):
+    """Of a ratio of skewed means."""
+    rng, held, cases = np.random.default_rng(2), 0, 300
 
     def ratio(totals):
         part, whole = totals.T
         return part / whole, np.stack([1 / whole, -part / whole**2], axis=1)
 
     for case in range(cases):
-        alike = 1 - 2 * rng.beta(0.5, 3, size=rows)
-        e = stats.mean(alike, low=-1.0, high=1.0)
-        held[0] += e.low <= 1 - 2 * 0.5 / 3.5 <= e.high
         change = rng.exponential(size=rows)
         part = change * rng.exponential(0.3, size=rows)
-        e = stats.smooth(
-            np.stack([part, change], axis=1), ratio, ids=[f"{case}-{i}" for i in range(rows)], draws=2000
-        )
-        held[1] += e.low <= 0.3 <= e.high
-    assert all(0.92 <= h / cases <= 1.0 for h in held), held
+        ids = [f"{case}-{i}" for i in range(rows)]
+        e = stats.smooth(np.stack([part, change], axis=1), ratio, ids=ids, draws=2000)
+        held += e.low <= 0.3 <= e.high
+    assert 0.92 <= held / cases <= 0.98, held / cases
+
+
+def test_rows_that_all_agree_are_still_bounded_and_undefined_ones_are_left_out():
+    alike = tested._mean(np.ones(40), np.arange(40), "parameters")
+    assert alike.high == 1 and 0.5 < alike.low < 0.8
+    some = tested._mean(np.array([np.nan, 0.2, 0.4, 0.5]), np.arange(4), "parameters")
+    assert some.n == 3 and "1 rows are left out" in some.note
+    none = tested._mean(np.full(4, np.nan), np.arange(4), "parameters")
+    assert none.value is None and none.reason
