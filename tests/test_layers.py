@@ -32,7 +32,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.registry": (EVIDENCE, {"pydantic"}),
     "audit.gate": (EVIDENCE | {"audit.stats"}, {"numpy"}),
     "audit.store": (EVIDENCE, {"pydantic"}),
-    "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
+    "audit.trials": (CHECKED, {"jax", "numpy"}),
     "audit.checks": (CHECKED | {"audit.trials"}, {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"}),
     "audit.remedies": (CHECKED, {"jax", "numpy", "pandas", "pydantic", "scipy", "fairlearn"}),
     "models": (set(), {"jax", "flax", "optax", "orbax", "numpy", "scipy", "sklearn"}),

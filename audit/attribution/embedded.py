@@ -42,8 +42,17 @@ def token_gradients(
     if to.ndim != 3:
         raise ValueError(f"embeddings{to.shape}: expected [n, tokens, dimensions]")
     found = integrated_gradients(
-        rest, params, to, start, margin=margin, column=column, steps=steps, most=most, tolerance=tolerance,
-        batch=batch, over=over,
+        rest,
+        params,
+        to,
+        start,
+        margin=margin,
+        column=column,
+        steps=steps,
+        most=most,
+        tolerance=tolerance,
+        batch=batch,
+        over=over,
     )
     return replace(found, values=found.values.sum(axis=2), method=f"{found.method}, of embeddings")
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from audit.attribution.batching import in_batches
-from audit.attribution.paths import Functions, Gradients, Paths, between, ends, slopes
+from audit.attribution.paths import Functions, Gradients, Paths, between, ends, slopes, total
 
 ROWS = 8  # background rows an item
 PAIRS = 2  # antithetic pairs of points on the path from each background row, a round
@@ -49,26 +49,25 @@ def expected_gradients(
     n, b = len(paths), paths.starts
     own = np.arange(n)
     outputs, base = paths.margins(1.0, own, np.zeros(n, int)), _base(paths)
-    total, square = paths.empty(outputs.shape[1]), paths.empty(outputs.shape[1])
-    drawn, active = np.zeros(n, int), own
+    summed, square = paths.empty(outputs.shape[1]), paths.empty(outputs.shape[1])
+    drawn, active, values, errors = np.zeros(n, int), own, summed, square
     for draw in range(rounds):
         for rows in paths.groups_of(active, 2 * -(-b // ROWS), outputs.shape[1]):
             mean, spread = _round(paths, key, draw, rows)
-            _add(total, rows, mean)
+            _add(summed, rows, mean)
             _add(square, rows, spread)
         drawn[active] += 1
-        values = jax.tree.map(lambda a: a / _beside(drawn, a), total)
+        values = jax.tree.map(lambda a: a / _beside(drawn, a), summed)
         errors = jax.tree.map(lambda a: np.sqrt(a) / _beside(drawn, a), square)
         active = active[_largest(errors)[active] > target_error * _mean_size(values)[active]]
         if not len(active):
             break
-    sums = sum(a.reshape(n, -1, a.shape[-1]).sum(axis=1) for a in jax.tree.leaves(values))
     steps = 2 * PAIRS * b * drawn
     return Gradients(
         values,
         outputs,
         base,
-        np.abs(sums - (outputs - base)),
+        np.abs(total(values) - (outputs - base)),
         steps,
         errors,
         "expected gradients (Aumann-Shapley)",
@@ -100,9 +99,9 @@ def _round(paths: Paths, key: Any, draw: int, rows: np.ndarray) -> tuple[Any, An
     return jax.tree.map(lambda a: a.reshape(len(rows), items, *a.shape[1:]).sum(axis=1), found)
 
 
-def _add(total: Any, rows: np.ndarray, found: Any) -> None:
+def _add(summed: Any, rows: np.ndarray, found: Any) -> None:
     """Add what was found of some rows."""
-    for whole, part in zip(jax.tree.leaves(total), jax.tree.leaves(found), strict=True):
+    for whole, part in zip(jax.tree.leaves(summed), jax.tree.leaves(found), strict=True):
         whole[rows] += part
 
 
@@ -142,14 +141,14 @@ def _pairs(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[..
             )
             return jax.tree.map(lambda a, b, g, h: (b - a)[..., None] * (g + h), start, stop, one, other)
 
-        def step(total: Any, at: Any) -> tuple[Any, None]:
+        def step(so_far: Any, at: Any) -> tuple[Any, None]:
             place, share = at
             start, stop = ends(shared, i, place)
             alpha = _points(key, i, place, draw)
             first, second = (pair(start, stop, alpha[:, p]) for p in range(PAIRS))
             mean = jax.tree.map(lambda a, b: _scaled(share, (a + b) / 2), first, second)
             spread = jax.tree.map(lambda a, b: _scaled(share, (a - b) / 2) ** 2, first, second)
-            return jax.tree.map(jnp.add, total, (mean, spread)), None
+            return jax.tree.map(jnp.add, so_far, (mean, spread)), None
 
         shape = jax.eval_shape(lambda: slopes(functions, shared, i, ends(shared, i, i * 0)[1], weight[:, 0]))
         zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (shape, shape))

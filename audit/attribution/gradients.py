@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from audit.attribution.batching import in_batches
-from audit.attribution.paths import Functions, Gradients, Paths, between, ends, slopes
+from audit.attribution.paths import Functions, Gradients, Paths, between, ends, slopes, total
 
 ROUNDING = 1e-6  # of the largest margin: a smaller completeness error is single precision's
 
@@ -56,10 +56,10 @@ def integrated_gradients(
             _put(values, rows, _integrated(paths, rows, start[rows], steps, points // steps))
         evaluations += points * len(active)
         taken[active] = points
-        error = np.abs(_total(values) - (outputs - base))
-        allowed = tolerance * _total(jax.tree.map(np.abs, values)) + ROUNDING * np.abs(outputs).max()
+        error = np.abs(total(values) - (outputs - base))
+        allowed = tolerance * total(jax.tree.map(np.abs, values)) + ROUNDING * np.abs(outputs).max()
         active, points = active[(error > allowed)[active].any(axis=1)], 2 * points
-    completeness = np.abs(_total(values) - (outputs - base))
+    completeness = np.abs(total(values) - (outputs - base))
     method = "integrated gradients, Gauss-Legendre"
     return Gradients(values, outputs, base, completeness, taken, None, method, evaluations)
 
@@ -84,7 +84,7 @@ def gradient_x_input(
     own, start = np.arange(len(paths)), np.zeros(len(paths), int)
     outputs, base = paths.margins(1.0, own, start), paths.margins(0.0, own, start)
     values = jax.tree.map(lambda g, leaf: g * np.asarray(leaf)[..., None], _at_inputs(paths), x)
-    completeness = np.abs(_total(values) - (outputs - base))
+    completeness = np.abs(total(values) - (outputs - base))
     steps, runs = np.ones(len(own), int), 3 * len(own)
     return Gradients(values, outputs, base, completeness, steps, None, "gradient x input", runs)
 
@@ -130,11 +130,6 @@ def _put(values: Any, rows: np.ndarray, found: Any) -> None:
         whole[rows] = part
 
 
-def _total(values: Any) -> np.ndarray:
-    """Return the sum[n, outputs] of values[n, ..., outputs] over every input."""
-    return sum(a.reshape(len(a), -1, a.shape[-1]).sum(axis=1) for a in jax.tree.leaves(values))
-
-
 @lru_cache(maxsize=32)
 def _along(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[..., Any]:
     """Return f(shared, (i, j, alpha[b, c], weight[b, c])) -> (x - z) times the weighted sum of gradients."""
@@ -144,14 +139,14 @@ def _along(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[..
         i, j, alpha, weight = rows
         start, stop = ends(shared, i, j)
 
-        def step(total: Any, at: Any) -> tuple[Any, None]:
+        def step(so_far: Any, at: Any) -> tuple[Any, None]:
             found = slopes(functions, shared, i, between(start, stop, at[0]), at[1])
-            return jax.tree.map(jnp.add, total, found), None
+            return jax.tree.map(jnp.add, so_far, found), None
 
         shape = jax.eval_shape(lambda: slopes(functions, shared, i, stop, weight[:, 0]))
         zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
-        total, _ = jax.lax.scan(step, zero, (jnp.asarray(alpha).T, jnp.asarray(weight).T))
-        return jax.tree.map(lambda a, b, g: (b - a)[..., None] * g, start, stop, total)
+        added, _ = jax.lax.scan(step, zero, (jnp.asarray(alpha).T, jnp.asarray(weight).T))
+        return jax.tree.map(lambda a, b, g: (b - a)[..., None] * g, start, stop, added)
 
     return f
 

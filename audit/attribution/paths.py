@@ -67,7 +67,9 @@ class Paths:
         if not all(np.issubdtype(kind, np.floating) for kind in kinds):
             raise ValueError(f"x of {kinds}: expected floating-point inputs, which have a gradient")
         if self.column is not None and np.shape(self.column) != (len(self),):
-            raise ValueError(f"column{np.shape(self.column)}: expected one output for each of {len(self)} rows")
+            raise ValueError(
+                f"column{np.shape(self.column)}: expected one output for each of {len(self)} rows"
+            )
 
     def __len__(self) -> int:
         return len(jax.tree.leaves(self.x)[0])
@@ -134,6 +136,12 @@ def slopes(functions: Functions, shared: Any, i: Any, point: Any, weight: Any) -
     each = jnp.eye(out.shape[1], dtype=out.dtype)
     found = jax.lax.map(lambda one: pull(_beside(weight, out) * one[None])[0], each)
     return jax.tree.map(lambda g: jnp.moveaxis(g, 0, -1), found)
+
+
+def total(values: Any) -> np.ndarray:
+    """Return the sum[n, outputs] of values[n, ..., outputs] over every input."""
+    sums = [a.reshape(len(a), -1, a.shape[-1]).sum(axis=1) for a in jax.tree.leaves(values)]
+    return np.sum(sums, axis=0)
 
 
 def _beside(scale: Any, leaf: Any) -> Any:

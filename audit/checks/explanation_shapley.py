@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from audit import stats
-from audit.attribution import margins, players
-from audit.attribution.batching import eagerly
 from audit.attribution.peer import shap_values
 from audit.attribution.reliance import Share, share
 from audit.attribution.shapley import Attribution, explained, shapley
-from audit.devices import map_examples
-from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.registry import Context, Measure, Options, check
-from audit.subject import Model, Split, Subject
+from audit.subject import Subject
+from audit.trials import explained as trial
+from audit.trials.explained import Game, mean_size, ranking
 
-FILL = "train"  # the split whose rows stand in for missing inputs
-ROUNDING = 1e-6  # smaller than this share of the largest output, a value is single precision's noise: 0
 SAME = 1e-3  # two exact computations may differ by this share of the largest explained output
 
 
@@ -39,19 +34,6 @@ class ShapleyOptions(Options):
     patches: int = Field(4, ge=2, description="patches a side of an image; each patch is one player")
     batch: int = Field(2048, ge=1, description="inputs run through the model at a time")
     agreement_rows: int = Field(5, ge=0, description="rows also explained by shap (tables only; 0 for none)")
-
-
-@dataclass(frozen=True, eq=False)
-class _Game:
-    """What is explained: the model's function and margin, how to run it, rows, background and players."""
-
-    apply: Callable[..., Any]
-    margin: Callable[..., Any]
-    over: Callable[..., Any]
-    rows: Split
-    background: np.ndarray
-    groups: np.ndarray
-    names: tuple[str, ...]
 
 
 @check(
@@ -92,11 +74,13 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
     still act through proxies, so a rule on it is NOT-ESTIMABLE and never passes by default.
     """
     options = _quick(options) if ctx.quick else options
-    game, unit = _game(subject, options, ctx.seed), _unit(subject)
+    given = {"rows": options.rows, "background": options.background, "patches": options.patches}
+    game = trial.game(subject, "explanation.shapley", **given, seed=ctx.seed)
+    unit = trial.unit(subject)
     found = _attribute(subject, game, options, ctx.key)
-    size = _size(found, _column(subject, found))
+    size = _size(found, trial.column(subject, found.outputs))
     measurements = _importance(size, game, unit)
-    tables = [_ranking(measurements, unit, _note(found, game))]
+    tables = [ranking(measurements, "Shapley value", unit, _note(found, game))]
     measurements += _reliance(size, game, subject.data.test.groups)
     cost = {"rows_explained": len(size), "model_evaluations": found.evaluations}
     if options.agreement_rows > 0 and subject.data.modality == "table":
@@ -111,7 +95,7 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
     )
 
 
-def _attribute(subject: Subject, game: _Game, options: ShapleyOptions, key: Any) -> Attribution:
+def _attribute(subject: Subject, game: Game, options: ShapleyOptions, key: Any) -> Attribution:
     """Compute the Shapley values of the drawn rows."""
     return shapley(
         game.apply,
@@ -135,55 +119,6 @@ def _quick(options: ShapleyOptions) -> ShapleyOptions:
     return options.model_copy(update={**fewer, "rounds": min(options.rounds, 2), "agreement_rows": 0})
 
 
-def _game(subject: Subject, options: ShapleyOptions, seed: int) -> _Game:
-    """Draw rows and background, and name the players; DataError where inputs are no table or image."""
-    data, model = subject.data, subject.model
-    if data.modality not in ("table", "image"):
-        raise DataError(f"modality={data.modality}", "a table or images", "remove explanation.shapley")
-    if FILL not in data.splits or not len(data.splits[FILL]):
-        raise DataError("no train rows", "a train split to fill in missing features", "give one")
-    rows, background = (
-        _draw(data.test, options.rows, seed),
-        _draw(data.splits[FILL], options.background, seed),
-    )
-    if data.modality == "table":
-        groups, names = players.columns(rows.x.shape[1]), tuple(f.name for f in data.features)
-        names = names or tuple(f"column {i}" for i in groups)
-    else:
-        height, width = rows.x.shape[1:3]
-        groups = players.patches(height, width, options.patches)
-        side = range(1, options.patches + 1)
-        names = tuple(f"patch row {i}, column {j}" for i in side for j in side)
-    apply, margin, over = _how_to_run(model)
-    return _Game(apply, margin, over, rows, background.x, groups, names)
-
-
-def _draw(split: Split, rows: int, seed: int) -> Split:
-    """Return so many rows at random, the same ones whatever the order of the split."""
-    by_id = np.argsort(split.id, kind="stable")
-    return split.take(by_id[np.random.default_rng(seed).permutation(len(split))[:rows]])
-
-
-def _how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """Return the model's function, the margin of its kind of outputs, and how batches of it are mapped."""
-    apply = model.apply
-    if apply is None:
-        raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
-    kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
-    margin = kinds.get(model.outputs, margins.identity)
-    if model.differentiable:
-        return apply, margin, map_examples
-    return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly
-
-
-def _column(subject: Subject, found: Attribution) -> np.ndarray:
-    """Return the explained output of each row: class 1 of two, the most probable of more, the only value."""
-    n, outputs = found.outputs.shape
-    if subject.data.task == "multiclass":
-        return found.outputs.argmax(axis=1)
-    return np.full(n, outputs - 1)
-
-
 def _of_output(values: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Return values[n, players] of one output column a row."""
     return np.take_along_axis(values, column[:, None, None], axis=2)[:, :, 0]
@@ -191,22 +126,16 @@ def _of_output(values: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 def _size(found: Attribution, column: np.ndarray) -> np.ndarray:
     """Return |value|[n, players] of the explained outputs, without the noise of rounding."""
-    size = np.abs(_of_output(found.values, column))
-    return np.where(size > ROUNDING * np.abs(found.outputs).max(), size, 0.0)
+    return trial.without_rounding(_of_output(found.values, column), found.outputs)
 
 
-def _unit(subject: Subject) -> str:
-    """Return the unit of Shapley values."""
-    return "" if subject.model.outputs == "values" else "log-odds"
-
-
-def _importance(size: np.ndarray, game: _Game, unit: str) -> list[Measurement]:
+def _importance(size: np.ndarray, game: Game, unit: str) -> list[Measurement]:
     """Bound the mean |value| of every player."""
     return [
         Measurement(
             name="importance",
             label=f"Mean |Shapley value| of {name}",
-            estimate=_mean_size(size[:, p], game.rows.cluster),
+            estimate=mean_size(size[:, p], game.rows.cluster),
             where={"feature": name},
             unit=unit,
         )
@@ -214,14 +143,7 @@ def _importance(size: np.ndarray, game: _Game, unit: str) -> list[Measurement]:
     ]
 
 
-def _mean_size(size: np.ndarray, cluster: np.ndarray | None) -> Estimate:
-    """Bound one player's mean |value|; one that no explained row depends on has none to bound."""
-    if not size.any():
-        return stats.descriptive(0.0, len(size), "mean", note="no explained row depends on it")
-    return stats.mean(size, cluster=cluster, low=0.0)
-
-
-def _reliance(size: np.ndarray, game: _Game, attributes: Iterable[str]) -> list[Measurement]:
+def _reliance(size: np.ndarray, game: Game, attributes: Iterable[str]) -> list[Measurement]:
     """Bound every sensitive attribute's share of the attribution."""
     return [
         Measurement(
@@ -235,7 +157,7 @@ def _reliance(size: np.ndarray, game: _Game, attributes: Iterable[str]) -> list[
     ]
 
 
-def _share_of(attribute: str, size: np.ndarray, game: _Game) -> Estimate:
+def _share_of(attribute: str, size: np.ndarray, game: Game) -> Estimate:
     """Bound one attribute's share, or say that it is kept out of the features."""
     if attribute in game.names:
         return _bound(
@@ -260,28 +182,7 @@ def _bound(found: Share | None, n: int) -> Estimate:
     return stats.normal(value, error, n, link="logit", df=found.units - 1, method=method)
 
 
-def _ranking(importance: list[Measurement], unit: str, note: str) -> Table:
-    """Tabulate the players' mean |value|, largest first."""
-    rows: list[tuple[Scalar, ...]] = [
-        (m.where["feature"], m.estimate.value, m.estimate.low, m.estimate.high) for m in importance
-    ]
-    columns = (
-        Column(name="feature", label="feature", kind="text"),
-        Column(name="value", label=f"mean |Shapley value|{f', {unit}' if unit else ''}"),
-        Column(name="low", label="low"),
-        Column(name="high", label="high"),
-    )
-    return Table(
-        name="importance",
-        title="What the model's outputs rest on",
-        kind="importance",
-        columns=columns,
-        rows=tuple(sorted(rows, key=lambda row: -float(row[1] or 0.0))),
-        note=note,
-    )
-
-
-def _note(found: Attribution, game: _Game) -> str:
+def _note(found: Attribution, game: Game) -> str:
     """Say what was explained, how, and what the intervals cover."""
     rows = f"{len(found.values)} random test rows against {len(game.background)} random train rows"
     covered = "The 95 % interval covers the choice of test rows, not that of the train rows."
@@ -295,11 +196,11 @@ def _note(found: Attribution, game: _Game) -> str:
 
 
 def _agreement(
-    subject: Subject, game: _Game, found: Attribution, options: ShapleyOptions, seed: int
+    subject: Subject, game: Game, found: Attribution, options: ShapleyOptions, seed: int
 ) -> tuple[Measurement, Table, int]:
     """Compare a few rows with shap, and count its evaluations; exact answers that differ are an error."""
     few = slice(0, options.agreement_rows)
-    x, params, column = game.rows.x[few], subject.model.params, _column(subject, found)[few]
+    x, params, column = game.rows.x[few], subject.model.params, trial.column(subject, found.outputs)[few]
 
     def f(inputs: np.ndarray) -> np.ndarray:
         run = game.apply, params, inputs.astype(x.dtype)
@@ -316,7 +217,7 @@ def _agreement(
         label=f"Largest difference from shap's {peer.explainer}",
         estimate=stats.descriptive(apart, len(x), "largest absolute difference"),
         better="lower",
-        unit=_unit(subject),
+        unit=trial.unit(subject),
     )
     own_error = 0.0 if errors is None else float(_of_output(errors[few], column).max())
     evaluations = found.evaluations // len(found.values), peer.evaluations // len(x)

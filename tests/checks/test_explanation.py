@@ -13,6 +13,7 @@ from audit.errors import DataError
 from audit.evidence import Estimate
 from audit.registry import Context, find
 from audit.subject import Dataset, Feature, Model, Split, Subject, observe
+from audit.trials import explained
 
 CONTEXT = Context(key=jax.random.key(3), seed=3)
 W = np.array([[1.0], [-2.0], [0.5], [0.0]], np.float32)
@@ -163,7 +164,7 @@ def test_multiclass_explains_the_predicted_class_against_the_rest():
     toy = subject(params=w, task="multiclass")
     options = ShapleyOptions(**FEW | {"rows": 20})
     found = explain(toy, options, CONTEXT)
-    game = explanation_shapley._game(toy, options, CONTEXT.seed)
+    game = explained.game(toy, "explanation.shapley", rows=20, background=30, patches=4, seed=CONTEXT.seed)
     logits = game.rows.x @ w
     predicted = logits.argmax(axis=1)
     rest = [np.log(np.exp(np.delete(row, c)).sum()) for row, c in zip(logits, predicted, strict=True)]
