@@ -44,10 +44,8 @@ def grad_cam(
     row that is explained (default: all). Raises ValueError for no rows, or activations that are no maps.
     """
     x = np.asarray(x)
-    if len(x) == 0 or (column is not None and np.shape(column) != (len(x),)):
-        raise ValueError(
-            f"x{x.shape}, column{np.shape(column)}: expected rows, and one output for each of them"
-        )
+    if len(x) == 0 or (column is not None and len(column) != len(x)):
+        raise ValueError(f"x{x.shape}: expected rows, and in column one output for each of them")
     rows = (x,) if column is None else (x, np.asarray(column))
     size = items_per_batch(batch, 1, len(x))
     maps, outputs = collect(over or in_batches, _maps(features, head, margin), params, rows, size)
