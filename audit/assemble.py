@@ -224,6 +224,7 @@ def _network(
             outputs=given.outputs,
             decision=decision,
             network=f"{given.network or ''} {_sorted(given.options)}".strip(),
+            parts=network.parts,
             origin=origin,
             notes=(*_code(loaded, given), *rewriting.notes(choice), *done.notes),
         )

@@ -48,6 +48,7 @@ def scaled(model: Model, data: Dataset, method: Method) -> Model:
             "slope": _single(fitted.slope),
             "intercept": _single(fitted.intercept),
         },
+        parts=model.parts and _parts(*model.parts, model.outputs),
         outputs="logits",
         scores={name: _scores(values, model.outputs, fitted) for name, values in model.scores.items()},
         notes=(*model.notes, note),
@@ -61,6 +62,13 @@ def _applied(apply: Callable[[Any, Any], Any], outputs: str) -> Callable[[Any, A
         return params["slope"] * _logits(apply(params["model"], x), outputs, jnp) + params["intercept"]
 
     return scaled_apply
+
+
+def _parts(
+    features: Callable[[Any, Any], Any], head: Callable[[Any, Any], Any], outputs: str
+) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return the parts of the scaled model: the same activations, the head's logits scaled."""
+    return (lambda params, x: features(params["model"], x)), _applied(head, outputs)
 
 
 def _scores(values: np.ndarray, outputs: str, fitted: Scaling) -> np.ndarray:

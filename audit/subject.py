@@ -141,6 +141,8 @@ class Model:
     'values' (regression, ranking). Without `apply` the model is a file of scores: `scores` holds
     outputs[n, k] per split. `differentiable` says that JAX can trace `apply`. `decisions`: class[n] per split,
     where something besides the outputs decides (thresholds of each group); they then count, not the rule.
+    parts: (params, x) -> activations[n, h, w, c] and (params, activations) -> outputs[n, k] of a network whose last
+    convolution is told apart, with which Grad-CAM explains it.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Model:
     network: str = ""
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     decisions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    parts: tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]] | None = None
     origin: str = ""
     notes: tuple[str, ...] = ()
 

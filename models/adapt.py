@@ -25,7 +25,8 @@ def from_nnx(module: nnx.Module, name: str = "") -> Network:
     """Return the network of an NNX module called as module(x); its `nnx.Param` train, the rest are constants.
 
     The module is copied. Dropout and batch norm follow `module.train()` and `module.eval()`, and random
-    state is set from the key of each training call.
+    state is set from the key of each training call. A class with the methods `features(x)` and
+    `head(activations)` gives the network its parts.
     """
     copy = nnx.clone(module)
     copy.train()
@@ -44,8 +45,20 @@ def from_nnx(module: nnx.Module, name: str = "") -> Network:
         after = dict(nnx.to_flat_state(nnx.state(model)))
         return outputs, _tree({path: after[path] for path in templates["constants"]})
 
+    def part(method: str) -> Callable[[Any, Any], jax.Array]:
+        def apply_part(params: Any, x: Any) -> jax.Array:
+            return getattr(nnx.merge(evaluation, *_states(templates, params), _fresh(seeds)), method)(x)
+
+        return apply_part
+
+    parts = (part("features"), part("head")) if _split(type(module)) else None
     trees = {part: _tree(template) for part, template in templates.items()}
-    return Network(apply, trees, train_apply, name or type(module).__name__)
+    return Network(apply, trees, train_apply, name or type(module).__name__, parts)
+
+
+def _split(kind: type) -> bool:
+    """Return whether a module's class says how its outputs follow from its last convolution's activations."""
+    return all(inspect.isfunction(getattr(kind, method, None)) for method in ("features", "head"))
 
 
 def from_linen(module: Any, variables: Any, name: str = "") -> Network:

@@ -49,12 +49,20 @@ class CNN(nnx.Module):
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.dense2 = nnx.Linear(options.hidden, outputs, kernel_init=INIT, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return outputs[n, k]."""
+    def features(self, x: jax.Array) -> jax.Array:
+        """Return the last convolution's activations[n, h, w, c]."""
         x = nnx.max_pool(nnx.relu(self.conv1(x)), *POOL)
-        x = nnx.max_pool(nnx.relu(self.conv2(x)), *POOL)
+        return nnx.relu(self.conv2(x))
+
+    def head(self, activations: jax.Array) -> jax.Array:
+        """Return outputs[n, k] of the last convolution's activations."""
+        x = nnx.max_pool(activations, *POOL)
         x = nnx.relu(self.dense1(x.reshape(len(x), -1)))
         return self.dense2(self.dropout(x))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return outputs[n, k]."""
+        return self.head(self.features(x))
 
 
 class ClassicCNN(nnx.Module):
@@ -67,7 +75,15 @@ class ClassicCNN(nnx.Module):
             (height - 2) // 2 * ((width - 2) // 2) * 32, outputs, kernel_init=INIT, rngs=rngs
         )
 
+    def features(self, x: jax.Array) -> jax.Array:
+        """Return the convolution's activations[n, h, w, c]."""
+        return nnx.relu(self.conv(x))
+
+    def head(self, activations: jax.Array) -> jax.Array:
+        """Return outputs[n, k] of the convolution's activations."""
+        x = nnx.max_pool(activations, *POOL)
+        return self.dense(x.reshape(len(x), -1))
+
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k]."""
-        x = nnx.max_pool(nnx.relu(self.conv(x)), *POOL)
-        return self.dense(x.reshape(len(x), -1))
+        return self.head(self.features(x))

@@ -20,12 +20,15 @@ class Network:
     object: JAX reuses compiled code for the same function object only.
     params: {"params": trainable leaves, "constants": scalers, batch statistics: no gradient, no decay}.
     train_apply: (params, x, key) -> (outputs[n, k], new constants) in training mode (dropout, batch norm).
+    parts: of a network whose last convolution is told apart, (params, x) -> activations[n, h, w, c] and
+    (params, activations) -> outputs[n, k] in evaluation mode; None of others.
     """
 
     apply: Callable[[Params, Any], jax.Array]
     params: Params
     train_apply: Callable[[Params, Any, jax.Array], tuple[jax.Array, Any]]
     name: str
+    parts: tuple[Callable[[Params, Any], jax.Array], Callable[[Params, Any], jax.Array]] | None = None
 
     @property
     def trainable(self) -> bool:

@@ -37,7 +37,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.verify": (EVIDENCE | {"audit.manifest", "audit.store", "audit.gate", "audit.rendering"}, set()),
     "audit.signing": (EVIDENCE | {"audit.manifest", "reports"}, {"cryptography"}),
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
-    "audit.games": (CHECKED - {"audit.attacks"}, {"jax", "numpy", "pydantic"}),
+    "audit.games": ((CHECKED - {"audit.attacks"}) | {"audit.trials"}, {"jax", "numpy", "pydantic"}),
     "audit.checks": (
         CHECKED | {"audit.trials", "audit.games", "audit.attributes"},
         {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"},

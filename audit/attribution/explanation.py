@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from audit.attribution.paths import Gradients
 from audit.attribution.shapley import Attribution
 
 
 def as_explanation(
-    attribution: Attribution,
+    attribution: Attribution | Gradients,
     data: np.ndarray,
     names: Sequence[str] | None = None,
     *,
@@ -19,8 +20,9 @@ def as_explanation(
 ) -> Any:
     """Return a shap.Explanation of values[n, ...] (a last axis for several outputs) on data[n, ...].
 
-    For a table, names are the players'. For images pass `groups`, their map of players: each player's value
-    is spread evenly over its inputs (pixels and channels), so that an example's sum stays the same.
+    Of Shapley values, or of gradients with respect to one array. For a table, names are the players'. For images
+    explained by players pass `groups`, their map: each player's value is spread evenly over its inputs (pixels
+    and channels), so that an example's sum stays the same.
     """
     import shap  # seconds to import, so only here
 

@@ -13,7 +13,8 @@ from audit.attribution.peer import shap_values
 from audit.attribution.reliance import Share, share
 from audit.attribution.shapley import Attribution, explained, shapley
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
-from audit.games.game import ROUNDING, Game, explained_column, game_of, of_output, unit_of
+from audit.games.game import Game, explained_column, game_of, of_output, unit_of
+from audit.games.ranking import mean_size, ranking, without_rounding
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
 
@@ -73,11 +74,13 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
     still act through proxies, so a rule on it is NOT-ESTIMABLE and never passes by default.
     """
     options = _quick(options) if ctx.quick else options
-    game, unit = _game(subject, options, ctx.seed), unit_of(subject)
+    given = {"rows": options.rows, "background": options.background, "patches": options.patches}
+    game = game_of(subject, **given, seed=ctx.seed)
+    unit = unit_of(subject)
     found = _attribute(subject, game, options, ctx.key)
     size = _size(found, explained_column(subject, found.outputs))
     measurements = _importance(size, game, unit)
-    tables = [_ranking(measurements, unit, _note(found, game))]
+    tables = [ranking(measurements, "Shapley value", unit, _note(found, game))]
     measurements += _reliance(size, game, subject.data.test.groups)
     cost = {"rows_explained": len(size), "model_evaluations": found.evaluations}
     if options.agreement_rows > 0 and subject.data.modality == "table":
@@ -89,13 +92,6 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
         tables=tuple(tables),
         not_measured=_not_measured(subject, found, options),
         cost=cost,
-    )
-
-
-def _game(subject: Subject, options: ShapleyOptions, seed: int) -> Game:
-    """Draw the game that the options ask for."""
-    return game_of(
-        subject, rows=options.rows, background=options.background, patches=options.patches, seed=seed
     )
 
 
@@ -125,8 +121,7 @@ def _quick(options: ShapleyOptions) -> ShapleyOptions:
 
 def _size(found: Attribution, column: np.ndarray) -> np.ndarray:
     """Return |value|[n, players] of the explained outputs, without the noise of rounding."""
-    size = np.abs(of_output(found.values, column))
-    return np.where(size > ROUNDING * np.abs(found.outputs).max(), size, 0.0)
+    return without_rounding(of_output(found.values, column), found.outputs)
 
 
 def _importance(size: np.ndarray, game: Game, unit: str) -> list[Measurement]:
@@ -135,19 +130,12 @@ def _importance(size: np.ndarray, game: Game, unit: str) -> list[Measurement]:
         Measurement(
             name="importance",
             label=f"Mean |Shapley value| of {name}",
-            estimate=_mean_size(size[:, p], game.rows.cluster),
+            estimate=mean_size(size[:, p], game.rows.cluster),
             where={"feature": name},
             unit=unit,
         )
         for p, name in enumerate(game.names)
     ]
-
-
-def _mean_size(size: np.ndarray, cluster: np.ndarray | None) -> Estimate:
-    """Bound one player's mean |value|; one that no explained row depends on has none to bound."""
-    if not size.any():
-        return stats.descriptive(0.0, len(size), "mean", note="no explained row depends on it")
-    return stats.mean(size, cluster=cluster, low=0.0)
 
 
 def _reliance(size: np.ndarray, game: Game, attributes: Iterable[str]) -> list[Measurement]:
@@ -187,27 +175,6 @@ def _bound(found: Share | None, n: int) -> Estimate:
     value, error = found.logit
     method = "ratio of means, delta method on the logit scale"
     return stats.normal(value, error, n, link="logit", df=found.units - 1, method=method)
-
-
-def _ranking(importance: list[Measurement], unit: str, note: str) -> Table:
-    """Tabulate the players' mean |value|, largest first."""
-    rows: list[tuple[Scalar, ...]] = [
-        (m.where["feature"], m.estimate.value, m.estimate.low, m.estimate.high) for m in importance
-    ]
-    columns = (
-        Column(name="feature", label="feature", kind="text"),
-        Column(name="value", label=f"mean |Shapley value|{f', {unit}' if unit else ''}"),
-        Column(name="low", label="low"),
-        Column(name="high", label="high"),
-    )
-    return Table(
-        name="importance",
-        title="What the model's outputs rest on",
-        kind="importance",
-        columns=columns,
-        rows=tuple(sorted(rows, key=lambda row: -float(row[1] or 0.0))),
-        note=note,
-    )
 
 
 def _note(found: Attribution, game: Game) -> str:
@@ -270,7 +237,7 @@ def _agreement_table(row: tuple[Scalar, ...]) -> Table:
 def _not_measured(subject: Subject, found: Attribution, options: ShapleyOptions) -> tuple[str, ...]:
     """Say what these numbers leave open."""
     said = [
-        "Whether the explanation is faithful is for explanation.trust and was not measured here.",
+        "Whether the explanation is faithful (deletion, insertion and randomisation tests) was not measured.",
         "Reliance on sensitive attributes through proxies among the features was not measured.",
     ]
     errors = found.standard_errors

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from audit.attribution.gradients import gradient_times_departure
+from audit.attribution.departure import gradient_times_departure
 from audit.attribution.shapley import shapley
 from audit.games.game import ROUNDING, Game, of_output
 

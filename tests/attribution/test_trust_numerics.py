@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from audit import stats
 from audit.attribution import faithfulness, margins, players, randomisation, ranks, sensitivity
-from audit.attribution.gradients import gradient_times_departure
+from audit.attribution.departure import gradient_times_departure
 from audit.attribution.masking import Masking, masked
 
 W = np.array([[2.0], [-1.0], [0.5], [0.0], [1.0]], np.float32)
