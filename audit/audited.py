@@ -16,6 +16,7 @@ from audit.examine import examine
 from audit.kept import Kept
 from audit.registry import find
 from audit.subject import Dataset, Subject, observe
+from models import checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,7 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             **digests,
             "source": source_digest(),
             **{path: store.sha256(data) for path, data in sidecar.items()},
+            **({"weights": checkpoint.digest(made.network.params)} if made.network and made.save else {}),
         },
     )
     return Audited(made, subject, record, {**files, **sidecar}, reused, now)

@@ -166,9 +166,15 @@ def compare(
 def report(
     run: Run,
     out: Annotated[Path | None, typer.Option(help="Where to write; by default into the run folder.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="html, markdown, sarif, junit, model_card, cyclonedx, intoto, csv or parquet.",
+        ),
+    ] = "html",
 ) -> None:
-    """Rebuild a report from a stored record, byte for byte."""
+    """Rebuild a report or an export from a stored record, byte for byte."""
     from audit import screen, store
     from audit.errors import ConfigError
     from audit.registry import nearest
@@ -181,6 +187,48 @@ def report(
     target = out or (run if run.is_dir() else run.parent) / name
     store.replace(target, render(record))
     screen.OUT.print(str(target), markup=False)
+
+
+@app.command()
+def verify(
+    run: Run,
+    key: Annotated[
+        Path | None, typer.Option(help="An Ed25519 public key (PEM): the run must be signed by it.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Check every digest of a run folder and judge its numbers again; exit 1 with what differs, by name."""
+    from audit import manifest, screen, signing
+    from audit.verify import verify as check
+
+    found = check(run)
+    problems = list(found.problems)
+    if key:
+        problems += signing.problems(run, found.record, key) if found.record else []
+    for problem in problems:
+        screen.OUT.print(f"CHANGED {problem}", markup=False)
+    if not problems and not quiet:
+        signed = (run / manifest.SIGNATURE).exists()
+        how = f"signed with {key}" if key else "signature not checked: give --key" if signed else "not signed"
+        screen.OUT.print(f"as written: {found.files:,} files, {how}", markup=False)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def sign(
+    run: Run,
+    key: Annotated[Path, typer.Option(help="An Ed25519 private key (PEM), not encrypted.")],
+) -> None:
+    """Sign a run folder as it was written: a DSSE envelope over an in-toto statement about its files."""
+    from audit import manifest, screen, signing, store
+    from audit.errors import StoreError
+    from audit.verify import verify as check
+
+    found = check(run)
+    if found.problems or found.record is None:
+        raise StoreError(f"{run}: {found.problems[0]}", "a run as it was written", "see jax-audit verify")
+    store.replace(run / manifest.SIGNATURE, signing.sign(run, found.record, key))
+    screen.OUT.print(str(run / manifest.SIGNATURE), markup=False)
 
 
 @app.command("list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,12 +14,13 @@ from audit.config_errors import validated
 from audit.errors import ConfigError
 from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
+from audit.places import places
 from audit.policies import load_policy, with_includes
 from audit.registry import find
 from audit.remedies.options import Adversarial, Parity
 
 VERSION = 1
-Formats = Literal["html", "markdown"]
+Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx", "intoto", "csv", "parquet"]
 
 
 class SplitConfig(Frozen):
@@ -217,7 +218,7 @@ class Config(Frozen):
 class Loaded:
     """A valid configuration with its policy, the options of its checks and of its remedies (name, options).
 
-    base: the folder its paths are relative to.
+    base: the folder its paths are relative to. places: file:line of each rule, where it stands below this folder.
     """
 
     config: Config
@@ -225,6 +226,7 @@ class Loaded:
     options: dict[str, Any]
     base: Path
     remedies: tuple[tuple[str, Any], ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, text: str, todo: str = "") -> Path:
         """Return a path of the configuration: variables expanded, relative to the configuration's file."""
@@ -234,20 +236,22 @@ class Loaded:
 def load(source: str | Path | dict[str, Any], overrides: tuple[str, ...] = ()) -> Loaded:
     """Return the valid configuration of a file, a shipped name or a mapping, `a.b=c` overrides applied."""
     if isinstance(source, dict):
-        value, lines, base, name = dict(source), {}, Path.cwd(), "config"
+        path, value, lines, base, name = None, dict(source), {}, Path.cwd(), "config"
     else:
         path = named(str(source), shipped(), "config", Path.cwd())
         value, lines = yaml_text.read(path)
         base, name = path.parent, str(source)
     for override in overrides:
         _override(value, override)
-    if isinstance(value.get("policy"), dict):
-        value["policy"] = with_includes(value["policy"], lines, name, ("policy",), base, ())
+    raw = value.get("policy", "default")
+    if isinstance(raw, dict):
+        value["policy"] = with_includes(raw, lines, name, ("policy",), base, ())
     config = validated(Config, value, lines, name)
     policy = load_policy(config.policy, base)
     options = {check: _options(check, given, lines, name) for check, given in config.checks.items()}
     remedies = tuple(_remedy(i, given, lines, name) for i, given in enumerate(config.remedies))
-    return Loaded(config, policy, options, base, remedies)
+    where = places(path, raw, lines, policy.rules) if path else {}
+    return Loaded(config, policy, options, base, remedies, where)
 
 
 def schema() -> dict[str, Any]:

@@ -359,6 +359,7 @@ class Volatile(Frozen):
     reused: tuple[str, ...] = ()
     machine: dict[str, str] = Field(default_factory=dict)
     earlier_judgements: int | None = None
+    places: dict[str, str] = Field(default_factory=dict, description="file:line of each rule, by its id")
 
 
 class Record(Frozen):
@@ -385,9 +386,8 @@ class Record(Frozen):
 
     def to_bytes(self, *, volatile: bool = True) -> bytes:
         """Return the record as canonical UTF-8 JSON (sorted keys), the volatile block optional."""
-        return canonical(
-            self.model_dump(mode="json", by_alias=True, exclude=None if volatile else {"volatile"})
-        )
+        left_out = None if volatile else {"volatile"}
+        return canonical(self.model_dump(mode="json", by_alias=True, exclude=left_out))
 
     @property
     def digest(self) -> str:

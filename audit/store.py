@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from audit import manifest
 from audit.errors import StoreError
-from audit.evidence import SCHEMA, Record, canonical
+from audit.evidence import SCHEMA, Record
 
 EVIDENCE = "evidence.json"
 VERDICT = "verdict.json"
@@ -60,6 +61,11 @@ def write(
             for path, data in {**files, **documents(record)}.items():
                 (partial / path).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(partial / path, data)
+            for inner in (
+                *(partial / REMEDIES).glob("*/"),
+                partial,
+            ):  # a folder's manifest covers those within
+                _write_manifest(inner)
     except OSError as error:
         raise StoreError(
             f"{out} cannot be written ({error.strerror})", "a folder of yours", "give --out"
@@ -69,11 +75,19 @@ def write(
 
 def documents(record: Record) -> dict[str, bytes]:
     """Return a run folder's own two files, the record and its verdict, as bytes by name."""
-    return {EVIDENCE: record.to_bytes(), VERDICT: _verdict(record)}
+    verdict = json.dumps(verdict_of(record), indent=1, sort_keys=True) + "\n"
+    return {EVIDENCE: record.to_bytes(), VERDICT: verdict.encode()}
 
 
 def open_run(folder: Path) -> Record:
     """Return the record of a run folder after checking it against its verdict and sidecar digests."""
+    record, value = read_record(folder)
+    _check(folder if folder.is_dir() else folder.parent, record, manifest.record_digest(value))
+    return record
+
+
+def read_record(folder: Path) -> tuple[Record, dict[str, Any]]:
+    """Return the record of a run folder and its plain values as stored; StoreError where it is none."""
     path = folder / EVIDENCE if folder.is_dir() else folder
     try:
         text = path.read_text(encoding="utf-8")
@@ -92,8 +106,7 @@ def open_run(folder: Path) -> Record:
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise StoreError(f"{path} is not a valid record at {where}", "a record as written") from None
-    _check(path.parent, record, stored_digest(value))
-    return record
+    return record, value
 
 
 def list_runs(out: Path) -> list[Path]:
@@ -145,10 +158,10 @@ def replace(path: Path, data: bytes) -> None:
         raise StoreError(f"{path} cannot be written ({error.strerror})", "a folder of yours") from error
 
 
-def _verdict(record: Record) -> bytes:
-    """Return the small file that a pipeline reads beside the exit code."""
+def verdict_of(record: Record) -> dict[str, Any]:
+    """Return the values of the small file that a pipeline reads beside the exit code."""
     judged = record.volatile.judged
-    value = {
+    return {
         "verdict": record.verdict,
         "exit_code": record.exit_code,
         "name": record.name,
@@ -156,13 +169,28 @@ def _verdict(record: Record) -> bytes:
         "test": record.digests.get("test", ""),
         "judged": judged.isoformat() if judged else None,
     }
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def stated(verdict: Path) -> dict[str, Any]:
+    """Return what a verdict file states, or nothing where it cannot be read."""
+    try:
+        value = json.loads(verdict.read_bytes())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write_manifest(folder: Path) -> None:
+    """Write the manifest of a finished folder; one without a record (weights alone) has none."""
+    if (folder / EVIDENCE).is_file():
+        value = json.loads((folder / EVIDENCE).read_bytes())
+        write_bytes(folder / manifest.MANIFEST, manifest.of(folder, value))
 
 
 def _check(folder: Path, record: Record, digest: str) -> None:
     """Refuse a record, sidecar file or remedied model's record that is not as it was written."""
     verdict = folder / VERDICT
-    if verdict.exists() and json.loads(verdict.read_text()).get("record") != digest:
+    if verdict.exists() and stated(verdict).get("record") != digest:
         raise StoreError(
             f"{folder / EVIDENCE} was changed after it was written", "the digest in verdict.json"
         )
@@ -172,13 +200,8 @@ def _check(folder: Path, record: Record, digest: str) -> None:
             raise StoreError(f"{path} is absent or was changed", f"sha256 {artifact.sha256[:12]}...")
     for tried in (t for t in record.remedies if t.record):
         path = folder / tried.folder / VERDICT
-        if not path.exists() or json.loads(path.read_text()).get("record") != tried.record:
+        if not path.exists() or stated(path).get("record") != tried.record:
             raise StoreError(f"{path} is absent or was changed", f"record {tried.record[:12]}...")
-
-
-def stored_digest(value: dict[str, Any]) -> str:
-    """Return the digest of a record as stored, the volatile block apart, fields unknown at its time absent."""
-    return sha256(canonical({key: part for key, part in value.items() if key != "volatile"}))
 
 
 def sha256(data: bytes) -> str:

@@ -8,32 +8,54 @@ from audit.evidence import Decision, Record
 from reports import front, numbers, remedies, words
 from reports.stored import stored
 
+MOST = 100  # requirements shown in a table; a merge request's comment has a limit of its own
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|~&])")
 
 
 def render(record: Record) -> bytes:
     """Return the summary as UTF-8 Markdown; names are escaped, so that none can become markup."""
     record = stored(record)
-    when = record.volatile.judged or record.volatile.finished
     lines = [
-        f"# {record.verdict}: {_text(numbers.name(record.name, 80))}",
+        f"# {record.verdict}: {escaped(numbers.name(record.name, 80))}",
         "",
-        f"{_text(numbers.date(when))}, policy {_text(numbers.name(record.policy.name))} "
-        f"{_text(record.policy.version)}, {_text(front.exit_line(record))}.",
+        f"{judged_on(record)}, {escaped(front.exit_line(record))}.",
         "",
-        _text(front.lead(record)),
-        *(["", _text(front.QUICK)] if record.quick else []),
-        *(line for text in (*front.waivers(record), *remedies.lines(record)) for line in ("", _text(text))),
+        escaped(front.lead(record)),
+        *(["", escaped(front.QUICK)] if record.quick else []),
+        *(line for text in (*front.waivers(record), *remedies.lines(record)) for line in ("", escaped(text))),
     ]
     if record.decisions:
-        shown = f"Shown from (power {numbers.percent(record.policy.power)})"
-        heads = ("Verdict", "Requirement", "Estimate", "n", "Limit", _text(shown))
-        lines += ["", f"| {' | '.join(heads)} |", "|---|---|---|--:|---|---|"]
-        lines += [_row(d) for d in words.ranked(record.decisions)]
-    lines += ["", "## Not measured", ""]
-    lines += [f"- {_text(what)}: {_text(why)}" for what, texts in front.unmeasured(record) for why in texts]
+        lines += ["", *table(record)]
+    lines += ["", "## Not measured", "", *gaps(record)]
     lines += ["", "Evidence, not a legal opinion.", ""]
     return "\n".join(lines).encode("utf-8")
+
+
+def judged_on(record: Record) -> str:
+    """Return '23 November 2026, policy hiring-screen 1.2'."""
+    when = record.volatile.judged or record.volatile.finished
+    policy = f"{escaped(numbers.name(record.policy.name))} {escaped(record.policy.version)}"
+    return f"{escaped(numbers.date(when))}, policy {policy}"
+
+
+def table(record: Record) -> list[str]:
+    """Return the requirements as a table's lines, worst first; what a table of MOST lines leaves out is counted."""
+    ranked = words.ranked(record.decisions)
+    if not ranked:
+        return []
+    shown = f"Shown from (power {numbers.percent(record.policy.power)})"
+    heads = ("Verdict", "Requirement", "Estimate", "n", "Limit", escaped(shown))
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|--:|---|---|", *(_row(d) for d in ranked[:MOST])]
+    rest = ranked[MOST:]
+    if rest:
+        many = numbers.plural(len(rest), "requirement")
+        lines += ["", f"And {many} more, in the record: {front.counted(rest)}."]
+    return lines
+
+
+def gaps(record: Record) -> list[str]:
+    """Return what was not measured as a list's lines."""
+    return [f"- {escaped(what)}: {escaped(why)}" for what, texts in front.unmeasured(record) for why in texts]
 
 
 def _row(d: Decision) -> str:
@@ -42,7 +64,7 @@ def _row(d: Decision) -> str:
     n = numbers.count(d.estimate.n) if d.estimate else "0"
     name = f"{words.title(d)}{'' if d.rule.severity == 'blocking' else ' (advisory)'}"
     cells = (d.verdict, name, f"{value} {interval}".strip(), n, numbers.asked(d.rule), _truths(d))
-    return "| " + " | ".join(_text(cell) for cell in cells) + " |"
+    return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
 
 
 def _truths(d: Decision) -> str:
@@ -52,6 +74,6 @@ def _truths(d: Decision) -> str:
     return ", ".join(f"{word} {numbers.number(v, digits)}" for word, v in ends.items() if v is not None)
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text with Markdown's and HTML's special characters escaped, on one line."""
     return _SPECIAL.sub(r"\\\1", numbers.visible(" ".join(text.split())))

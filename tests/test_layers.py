@@ -31,15 +31,19 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.data": ({"audit.subject", "audit.errors"}, {"numpy", "pandas", "pyarrow", "sklearn"}),
     "audit.registry": (EVIDENCE, {"pydantic"}),
     "audit.gate": (EVIDENCE | {"audit.stats"}, {"numpy"}),
-    "audit.store": (EVIDENCE, {"pydantic"}),
+    "audit.manifest": (EVIDENCE, set()),
+    "audit.store": (EVIDENCE | {"audit.manifest"}, {"pydantic"}),
+    "audit.verify": (EVIDENCE | {"audit.manifest", "audit.store", "audit.gate", "audit.rendering"}, set()),
+    "audit.signing": (EVIDENCE | {"audit.manifest", "reports"}, {"cryptography"}),
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
     "audit.checks": (CHECKED | {"audit.trials"}, {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"}),
     "audit.remedies": (CHECKED, {"jax", "numpy", "pandas", "pydantic", "scipy", "fairlearn"}),
     "models": (set(), {"jax", "flax", "optax", "orbax", "numpy", "scipy", "sklearn"}),
-    "reports": ({"audit.evidence"}, {"jinja2", "markupsafe"}),
+    "reports": ({"audit.evidence"}, {"jinja2", "markupsafe", "pyarrow", "yaml"}),
 }
 LIGHT = ("audit.errors", "audit.evidence", "audit.stats", "audit.gate", "audit.store", "audit.registry")
 LIGHT += ("audit.compare", "audit.row_outcomes", "audit.config", "audit.policies", "audit.cli", "reports")
+LIGHT += ("audit.manifest", "audit.verify", "audit.signing", "audit.rendering", "audit.places")
 NAMES_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools"}
 
 

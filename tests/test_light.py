@@ -26,7 +26,7 @@ def run(*argv, cwd=None, python=("-P",), env=None):
 
 
 LIGHT = [["--help"], ["version"], ["run", "--help"], ["gate", "nowhere"], ["report", "nowhere"],
-         ["compare", "nowhere", "nowhere"]]  # fmt: skip
+         ["compare", "nowhere", "nowhere"], ["verify", "nowhere"], ["sign", "nowhere", "--key", "k"]]  # fmt: skip
 
 
 @pytest.mark.parametrize("argv", LIGHT)
@@ -36,7 +36,7 @@ def test_light_commands_load_nothing_heavy(argv):
 
 
 MISTAKES = ["nonsense", "run", "run no.yaml", "gate no", "explain accurcy", "run quickstart --set seed",
-            "report no --format pdf"]  # fmt: skip
+            "report no --format pdf", "verify no", "sign no --key k"]  # fmt: skip
 
 
 @pytest.mark.parametrize("argv", [line.split() for line in MISTAKES])

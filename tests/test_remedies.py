@@ -16,6 +16,7 @@ from audit.digests import dataset_digest
 from audit.errors import ConfigError, StoreError
 from audit.remedies.options import Adversarial
 from audit.rendering import RENDER
+from audit.verify import verify
 
 TRAIN = {"epochs": 6, "batch": 64, "learning_rate": 0.02, "patience": None}
 CHECKS = {"accuracy.overall": {}, "robustness.pgd": {"norms": ["linf"], "eps": [0.15], "steps": 8}}
@@ -56,7 +57,7 @@ def config(**changes):
         "checks": CHECKS,
         "policy": POLICY,
         "remedies": [REMEDY],
-        "formats": ["html", "markdown"],
+        "formats": ["html", "markdown", "sarif", "intoto", "parquet"],
         **changes,
     }
 
@@ -98,6 +99,7 @@ def test_the_remedied_model_has_a_run_folder_of_its_own_inside(ran):
     out, record = ran
     folder = out / record.volatile.run_id
     assert store.open_run(folder) == record
+    assert verify(folder).problems == () and verify(folder).files > 20
     inner = folder / record.remedies[0].folder
     after = store.open_run(inner)
     assert after.digest == record.remedies[0].record and after.verdict == record.remedies[0].verdict
