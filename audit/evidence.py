@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from audit.evidence_policy import Control, Crosswalk, Policy, Rule, Severity, Waiver
 from audit.evidence_statistics import (
     Frozen,
     GroupMeans,
@@ -28,6 +29,8 @@ __all__ = [
     "Artifact",
     "CheckResult",
     "Column",
+    "Control",
+    "Crosswalk",
     "DataFacts",
     "Decision",
     "Estimate",
@@ -65,7 +68,6 @@ SCHEMA = "jax-audit/record/1"
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT-ESTIMABLE"]
 WORST_FIRST: tuple[Verdict, ...] = ("FAIL", "NOT-ESTIMABLE", "INCONCLUSIVE", "PASS")
-Severity = Literal["blocking", "advisory"]
 Area = Literal[
     "accuracy", "robustness", "fairness", "explanation", "calibration", "privacy", "data", "behaviour"
 ]
@@ -170,72 +172,7 @@ class CheckResult(Frozen):
     findings: Findings = Findings()
 
 
-# ---------------------------------------------------------------- policy and judgement
-
-
-class Rule(Frozen):
-    """One requirement: a measure of a configured check, where, its limit, and where the limit comes from."""
-
-    id: str
-    measure: str = Field(description="check and measure, for example fairness.groups.impact_ratio")
-    where: dict[str, str | float | int] = Field(default_factory=dict)
-    at_least: float | None = None
-    at_most: float | None = None
-    severity: Severity = "blocking"
-    because: str = Field(description="why this limit, in one sentence")
-    source: str = Field(default="chosen by the policy's author", description="citation of the limit")
-    controls: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_limit(self) -> Rule:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError(f"rule {self.id}: give exactly one of at_least and at_most")
-        if "." not in self.measure:
-            raise ValueError(f"rule {self.id}: measure={self.measure!r} is not CHECK.MEASURE")
-        return self
-
-    @property
-    def limit(self) -> float:
-        """Return the limit, whichever side it is on."""
-        return self.at_least if self.at_least is not None else float(self.at_most)  # type: ignore[arg-type]
-
-    @property
-    def check(self) -> str:
-        """Return the check's name."""
-        return self.measure.rpartition(".")[0]
-
-    @property
-    def name(self) -> str:
-        """Return the measure's name within its check."""
-        return self.measure.rpartition(".")[2]
-
-
-class Waiver(Frozen):
-    """A named person's reason to let a rule pass the exit code until a date; it never changes the verdict."""
-
-    rule: str
-    who: str
-    why: str
-    until: dt.date
-
-
-class Policy(Frozen):
-    """A set of rules with its error level and waivers."""
-
-    name: str
-    version: str = "1"
-    title: str = ""
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    power: float = Field(default=0.8, gt=0.5, lt=1)
-    minimum_group_share: float = Field(default=0.0, ge=0, lt=0.5)
-    budget: Literal["full", "verdict"] = Field(
-        default="full", description="verdict: an attack stops once no rule's verdict can change"
-    )
-    rules: tuple[Rule, ...] = ()
-    requires: tuple[str, ...] = Field(
-        default=(), description="what must have been measured: CHECK, or CHECK.NAME of its table or measure"
-    )
-    waivers: tuple[Waiver, ...] = ()
+# ---------------------------------------------------------------- judgement
 
 
 class Decision(Frozen):

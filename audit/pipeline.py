@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from audit import gate, remedy_refused, remedy_run, store
+from audit import gate, gate_crosswalk, remedy_refused, remedy_run, store
 from audit.assemble import Assembled, read_data, read_model
 from audit.audited import Desk, audited
 from audit.clock import Clock, Progress
@@ -15,6 +15,7 @@ from audit.config import Loaded, load
 from audit.digests import dataset_digest
 from audit.evidence import Record
 from audit.kept import Kept
+from audit.registry import checks as every_check
 from audit.registry import find
 from audit.run_folder import write
 from audit.subject import Dataset, Model
@@ -46,6 +47,7 @@ def run(
     loaded = config if isinstance(config, Loaded) else load(config, overrides)
     checks = {name: find(name) for name in loaded.config.checks}
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
+    gate_crosswalk.refuse(loaded.policy, every_check())
     folder = store.prepared(out_folder(loaded, out))
     kept = Kept(folder) if reuse else None
 

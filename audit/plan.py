@@ -13,12 +13,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from audit import gate, plan_oracle, plan_worlds
+from audit import gate, gate_crosswalk, plan_oracle, plan_worlds
 from audit.assemble import read_data
 from audit.config import Loaded
 from audit.evidence import CheckResult, Decision, GroupRates, Rate
 from audit.plan_words import Outlook, Plan, PlanRow, overall, says, text
 from audit.plan_worlds import Word, World
+from audit.registry import checks as every_check
 from audit.registry import find
 from audit.stats.power import chance, reaches
 from audit.subject import Dataset
@@ -35,6 +36,7 @@ def plan(loaded: Loaded, data: Dataset | None = None) -> Plan:
     """
     checks = {name: find(name) for name in loaded.config.checks}
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
+    gate_crosswalk.refuse(loaded.policy, every_check())
     dataset = data if data is not None else read_data(loaded)
     subject = plan_oracle.oracle(loaded, dataset)
     results = plan_oracle.results(loaded, subject)

@@ -33,7 +33,7 @@ def with_includes(
     """Return the policy of a mapping; what it states replaces what it includes (rules by their id).
 
     Levels (alpha, power, minimum_group_share) that it does not state are those of the last policy included
-    that states them; requirements add up; waivers are never taken over. Without a name of its own it has
+    that states them; requirements and crosswalks add up; waivers are never taken over. Without a name of its own it has
     those of the policies included.
     """
     value = dict(value)
@@ -53,7 +53,13 @@ def with_includes(
     rules.update({rule.id: rule for rule in policy.rules})
     taken = {level: value for level, value in levels.items() if level not in policy.model_fields_set}
     requires = dict.fromkeys(required for part in (*parts, policy) for required in part.requires)
-    return policy.model_copy(update={"rules": tuple(rules.values()), "requires": tuple(requires), **taken})
+    walks = {walk.name: walk for part in (*parts, policy) for walk in part.crosswalk}
+    sums = {
+        "rules": tuple(rules.values()),
+        "requires": tuple(requires),
+        "crosswalk": tuple(walks.values()),
+    }
+    return policy.model_copy(update={**sums, **taken})
 
 
 def _path(source: str, base: Path) -> Path:

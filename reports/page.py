@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.evidence import Record, Verdict
-from reports import areas, front, methods, numbers, remedies, requirements, words
+from reports import areas, crosswalk, front, methods, numbers, remedies, requirements, words
 from reports.grids import Block
 
 READERS = {"exec": "Executive", "reg": "Regulator", "eng": "Engineer"}
@@ -81,6 +81,7 @@ def sections(record: Record) -> list[Section]:
         ),
         *(_area(record, *area) for area in areas.SECTIONS if areas.results(record, area[0])),
         *_remedies(record),
+        *_crosswalk(record),
         Section(
             "methods",
             "Why these measures",
@@ -125,6 +126,15 @@ def _remedies(record: Record) -> list[Section]:
             blocks=drawn,
         )
     ]
+
+
+def _crosswalk(record: Record) -> list[Section]:
+    """Return the section of laws and standards, where the policy maps any."""
+    drawn = crosswalk.blocks(record)
+    if not drawn:
+        return []
+    verdict = crosswalk.worst(record)
+    return [Section("crosswalk", "Crosswalk", "reg", "area.html.j2", crosswalk.NOTES, verdict, blocks=drawn)]
 
 
 def _numbered(found: list[Section]) -> list[Section]:
