@@ -173,17 +173,15 @@ def report(
             help="html, markdown, sarif, junit, model_card, cyclonedx, intoto, csv or parquet.",
         ),
     ] = "html",
+    audience: Annotated[
+        str | None, typer.Option(help="A page for one reader alone: executive, regulator or engineer.")
+    ] = None,
 ) -> None:
     """Rebuild a report or an export from a stored record, byte for byte."""
-    from audit import screen, store
-    from audit.errors import ConfigError
-    from audit.registry import nearest
-    from audit.rendering import RENDER
+    from audit import rendering, screen, store
 
-    if format_ not in RENDER:
-        raise ConfigError(f"--format={format_!r}", nearest(format_, RENDER))
+    name, render = rendering.chosen(format_, audience)
     record = store.open_run(run)
-    name, render = RENDER[format_]
     target = out or (run if run.is_dir() else run.parent) / name
     store.replace(target, render(record))
     screen.OUT.print(str(target), markup=False)

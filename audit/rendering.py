@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import reports.cyclonedx
 import reports.html
@@ -12,9 +13,12 @@ import reports.markdown
 import reports.measurements
 import reports.model_card
 import reports.sarif
+from audit.errors import ConfigError
 from audit.evidence import Record
+from audit.registry import nearest
 
-RENDER: Mapping[str, tuple[str, Callable[[Record], bytes]]] = {
+Renderer = tuple[str, Callable[[Record], bytes]]
+RENDER: Mapping[str, Renderer] = {
     "html": ("report.html", reports.html.render),
     "markdown": ("summary.md", reports.markdown.render),
     "sarif": ("audit.sarif", reports.sarif.render),
@@ -25,3 +29,19 @@ RENDER: Mapping[str, tuple[str, Callable[[Record], bytes]]] = {
     "csv": ("measurements.csv", reports.measurements.render_csv),
     "parquet": ("measurements.parquet", reports.measurements.render_parquet),
 }
+READERS = {"executive": "exec", "regulator": "reg", "engineer": "eng"}
+
+
+def chosen(format_: str, audience: str | None = None) -> Renderer:
+    """Return file name and renderer of a format, or of the page for one audience; ConfigError for an unknown one."""
+    if format_ not in RENDER:
+        raise ConfigError(f"--format={format_!r}", nearest(format_, RENDER))
+    if audience is None:
+        return RENDER[format_]
+    if audience not in READERS:
+        raise ConfigError(f"--audience={audience!r}", nearest(audience, READERS))
+    if format_ != "html":
+        raise ConfigError(
+            f"--audience={audience!r} with --format={format_!r}", "--format=html, which has readers"
+        )
+    return f"report-{audience}.html", partial(reports.html.render, reader=READERS[audience])

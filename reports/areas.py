@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.evidence import CheckResult, Decision, Record
@@ -25,6 +25,9 @@ _ABOUT = {
     "fairness": "No group is left out for being small; small groups have wide intervals.",
     "explanation": "What the model leans on. It explains the model, not the world.",
 }
+
+
+MOST_DRAWN = 6  # figures and tables of one check that stand open
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,20 @@ def figures(record: Record, area: str) -> tuple[Block, ...]:
             tuple(d for d in decisions if d.rule.check == result.check),
             any(m.estimate.side == "at most" for m in result.findings.measurements),
         )
-        for table in result.findings.tables:
-            found += blocks(table, context)
+        found += _shortened([b for t in result.findings.tables for b in blocks(t, context)], result.check)
     if area == "accuracy" and record.facts.model.training:
         found += blocks(record.facts.model.training, Context())
     every = _numbers(own, decisions)
     return tuple([*found, every] if every else found)
+
+
+def _shortened(drawn: list[Block], check: str) -> list[Block]:
+    """Return a check's figures and tables, the ones after the first few behind one line that counts them."""
+    rest = drawn[MOST_DRAWN:]
+    if len(rest) < 2:
+        return drawn
+    line = f"{len(rest)} more figures and tables of {numbers.name(check)}"
+    return [*drawn[:MOST_DRAWN], *(replace(b, behind=line) for b in rest)]
 
 
 def runs(record: Record, area: str) -> list[Run]:

@@ -7,7 +7,7 @@ import json
 
 from audit.evidence import CheckResult, Decision, Record, Rule
 from reports import numbers, words
-from reports.page import contradiction
+from reports.consistency import contradiction
 from reports.stored import stored
 
 TOOL = "jax-audit"

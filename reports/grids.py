@@ -50,7 +50,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Block:
-    """A numbered figure or table with its caption; `folded` is shown on demand."""
+    """A numbered figure or table with its caption; `folded` is shown on demand, all of it where `behind` says so."""
 
     kind: Literal["Figure", "Table"]
     title: str
@@ -59,6 +59,7 @@ class Block:
     pictures: tuple[Markup, ...] = ()
     folded: Grid | None = None
     number: int = 0
+    behind: str = ""
 
 
 @dataclass(frozen=True)

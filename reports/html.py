@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from audit.evidence import Record
-from reports import cards, charts, front, numbers, page, words
+from reports import cards, charts, consistency, front, numbers, page, words
 from reports.stored import stored
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(record: Record) -> bytes:
-    """Return the page of a record as UTF-8; ValueError when its verdict contradicts its own decisions."""
+def render(record: Record, reader: str = "") -> bytes:
+    """Return the page of a record as UTF-8, whole or for one reader (exec, reg, eng) alone.
+
+    A reader's page has the same numbers and the same section numbers, and says which sections it leaves out.
+    ValueError when the record contradicts itself.
+    """
     record = stored(record)
-    wrong = page.contradiction(record)
+    wrong = consistency.contradiction(record)
     if wrong:
         raise ValueError(f"record {record.name}: {wrong}; the record was altered or is incomplete")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
@@ -33,7 +38,9 @@ def render(record: Record) -> bytes:
             words=words,
             front=front,
             numbers=numbers,
-            sections=found,
+            sections=[s for s in found if reader in ("", *s.readers.split())],
+            reader=reader,
+            absent=[s for s in found if reader and reader not in s.readers.split()],
             cards=cards.cards(record),
             beside=cards.beside(record),
             when=record.volatile.judged or record.volatile.finished,
@@ -74,7 +81,7 @@ def _footer(record: Record) -> Markup:
 @cache
 def _environment() -> Environment:
     """Return the templates' environment: escaping everywhere, an unknown name is an error."""
-    return Environment(
+    found = Environment(
         loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -82,11 +89,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["soft"] = _soft
+    return found
 
 
 def _shown(value: object) -> object:
     """Return text with hidden characters made visible; everything else as it is."""
     return numbers.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _soft(text: str) -> Markup:
+    """Return a name that may break after its dots and underscores, so that it need not break inside a word."""
+    return Markup(re.sub(r"(?<=\w[._])(?=\w)", "<wbr>", str(escape(_shown(text)))))
 
 
 def _left_out(sections: list[page.Section]) -> dict[str, str]:

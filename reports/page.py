@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.evidence import Record, Verdict
-from reports import areas, crosswalk, front, methods, numbers, remedies, requirements, words
+from reports import areas, crosswalk, front, methods, remedies, requirements, words
 from reports.grids import Block
 
 READERS = {"exec": "Executive", "reg": "Regulator", "eng": "Engineer"}
@@ -25,21 +25,6 @@ class Section:
     content: Any = None
     blocks: tuple[Block, ...] = ()
     number: int = 0
-
-
-def contradiction(record: Record) -> str:
-    """Return how a record contradicts itself: a verdict against its decisions, a decision against its bound."""
-    worst = words.overall(record) or "NOT-ESTIMABLE"
-    if record.verdict != worst:
-        return f"verdict={record.verdict}, but its blocking requirements make {worst}"
-    for d in record.decisions:
-        if (
-            d.bound is not None
-            and d.verdict in ("PASS", "FAIL")
-            and words.kept(d.rule, d.bound) != (d.verdict == "PASS")
-        ):
-            return f"rule {d.rule.id} reads {d.verdict}, but bound={d.bound} says otherwise ({numbers.asked(d.rule)})"
-    return ""
 
 
 def sections(record: Record) -> list[Section]:

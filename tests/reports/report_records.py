@@ -482,7 +482,7 @@ def waived(**given: Any) -> Record:
     decisions = tuple(
         d.model_copy(update={"waiver": waiver}) if d.rule.id == "F1" else d for d in base.decisions
     )
-    return base.model_copy(update={"decisions": decisions, **given})
+    return base.model_copy(update={"decisions": decisions, "exit_code": 3, **given})
 
 
 def quick(**given: Any) -> Record:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,23 +11,6 @@ from reports import html
 pytestmark = pytest.mark.browser
 WIDTHS = (360, 1280, 3840)
 NAMES = ("passing", "failing", "empty_policy", "hostile", "many_groups")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium, by CHROMIUM or on the path; absent it skips, unless AUDIT_REQUIRE_BROWSER demands it."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
-    if not path:
-        lacking = "no Chromium: set CHROMIUM or install one, and playwright"
-        pytest.fail(lacking) if os.environ.get("AUDIT_REQUIRE_BROWSER") else pytest.skip(lacking)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +25,12 @@ def urls(make, tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture
-def open_page(browser):
+def open_page(chromium):
     contexts = []
 
     def opened(url: str, **options):
         options.setdefault("viewport", {"width": 1280, "height": 800})
-        context = browser.new_context(offline=True, **options)
+        context = chromium.new_context(offline=True, **options)
         contexts.append(context)
         page = context.new_page()
         page.problems = []

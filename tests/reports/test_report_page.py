@@ -26,7 +26,7 @@ NAMES = (
     "many_groups",
     "many_classes",
 )
-VOID = {"meta", "col", "br", "input", "img"}
+VOID = {"meta", "col", "br", "input", "img", "wbr"}
 
 
 class Tree(HTMLParser):
