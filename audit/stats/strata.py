@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+MOST = 4  # times its rows that a rate counts as at most: where strata decide, its error is skew, not normal
 METHOD = "Mantel-Haenszel weights over strata, hybrid of Clopper-Pearson limits at effective rows"
 
 
@@ -15,6 +16,7 @@ def standardised(k: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     the two rates is their common risk difference. Each rate has the variance of independent strata: every
     stratum's rate with one row more at the group's own rate, its p (1 - p) raised by what that row takes
     away, so that strata of one row are right on average and strata without a hit are not taken for certain.
+    Strata that decide nearly all make a rate worth up to four times its rows, no more.
     Strata without rows of both groups are a ValueError.
     """
     hits, rows = np.asarray(k, float), np.asarray(n, float)
@@ -41,4 +43,4 @@ def _worth(k: np.ndarray, n: np.ndarray, weight: np.ndarray, rate: float) -> flo
         return float(alike)
     p = (k + rate) / (n + 1)
     within = share @ (p * (1 - p) / (1 - n / (n + 1) ** 2)) * alike
-    return float(alike * rate * (1 - rate) / within)
+    return min(float(alike * rate * (1 - rate) / within), MOST * float(n.sum()))

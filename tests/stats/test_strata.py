@@ -84,6 +84,13 @@ def test_without_a_hit_every_row_counts_as_in_one_rate():
     assert uneven[0] < 25  # half of the weight rests on five rows
 
 
+def test_strata_that_decide_make_a_rate_worth_more_than_its_rows_but_not_certain():
+    _, some = stats.standardised([[20, 80], [20, 80]], [[100, 100], [100, 100]])
+    assert 250 < some[0] < 400  # p (1 - p) of .16 within strata, .25 over them
+    _, all_ = stats.standardised([[0, 100], [0, 100]], [[100, 100], [100, 100]])
+    assert all_.tolist() == [800.0, 800.0]
+
+
 @pytest.mark.parametrize(
     ("k", "n"),
     [([[1], [0]], [[2], [0]]), ([[1, 1]], [[2, 2]]), ([[], []], [[], []]), ([[1], [1]], [[2, 3], [2, 3]])],
