@@ -21,7 +21,7 @@ from audit.subject import JUDGED, Subject
 
 SKEWED, NONE = "skewness-corrected t", "none: descriptive"
 PAIRS = "hybrid of skewness-corrected t bounds, simultaneous over the groups"
-HC3 = "Student's t with HC3 errors (clusters: CR3)"
+HC3 = "Student's t with HC3 errors (clusters: CR3), Satterthwaite degrees of freedom"
 Better = Literal["higher", "lower", "neither"]
 OF_GROUP = (
     Measure("mean_error", "neither", "Mean of prediction minus target: above 0 predicts too much.", SKEWED),
@@ -182,10 +182,10 @@ def _line_estimates(rows: _Rows) -> tuple[Estimate, Estimate]:
     if found is None:
         reason = f"{n} rows whose predictions differ too little to lay a line through"
         return stats.not_estimable(reason, n=n), stats.not_estimable(reason, n=n)
-    df, method = float(found.units - 2), f"least squares, {HC3}"
+    method = f"least squares, {HC3}"
     return (
-        stats.normal(found.slope, found.slope_error, n, df=df, method=method),
-        stats.normal(found.intercept, found.intercept_error, n, df=df, method=method),
+        stats.normal(found.slope, found.slope_error, n, df=found.slope_df, method=method),
+        stats.normal(found.intercept, found.intercept_error, n, df=found.intercept_df, method=method),
     )
 
 

@@ -10,13 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Line:
-    """Intercept and slope of the target on the prediction, their standard errors, and the independent units."""
+    """Intercept and slope of the target on the prediction, their standard errors and degrees of freedom."""
 
     intercept: float
     slope: float
     intercept_error: float
     slope_error: float
-    units: int
+    intercept_df: float
+    slope_df: float
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ def line(predicted: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None
     """Return the least-squares line of y[n] on predicted[n]; None where no line fits without some unit.
 
     The errors are HC3 (MacKinnon and White 1985), which is how far the line moves when each row, or each whole
-    cluster (CR3, Bell and McCaffrey 2002), is left out: honest under unequal spread and high leverage.
+    cluster (CR3, Bell and McCaffrey 2002), is left out. The degrees of freedom are those of Bell and McCaffrey's
+    Satterthwaite approximation for independent errors of one spread, the hat matrix's off-diagonal left out: few
+    where few units, far from the others, decide the line.
     """
     order = np.lexsort((y, predicted))  # the order of rows never matters, to the last bit
     x, y = predicted[order], y[order]
@@ -52,7 +55,15 @@ def line(predicted: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None
     to_own = np.array([[1.0, -centre / scale], [0.0, 1 / scale]])  # from the standardised axis back
     errors = np.sqrt(np.square(to_own @ (without - whole[:, None])).sum(axis=1))
     intercept, slope = to_own @ whole
-    return Line(float(intercept), float(slope), float(errors[0]), float(errors[1]), int(unit.max()) + 1)
+    pull = np.stack(
+        [1 / len(z) - centre / scale * z / len(z), z / len(z)]
+    )  # of each row on intercept and slope
+    worth = np.stack([np.bincount(unit, one * one) for one in pull])
+    df = np.square(worth.sum(axis=1)) / np.square(worth).sum(axis=1)
+    df = np.clip(df, 1.0, unit.max() - 1)
+    return Line(
+        float(intercept), float(slope), float(errors[0]), float(errors[1]), float(df[0]), float(df[1])
+    )
 
 
 def widest(values: np.ndarray, group: np.ndarray) -> tuple[Distance, Distance]:
