@@ -40,6 +40,7 @@ class Assembled:
     network: Network | None = None
     training: Table | None = None
     save: Callable[[Path], object] | None = None
+    weights: Any = None
     refit: Callable[..., Model] | None = None
     choice: Choice | None = None
 
@@ -240,6 +241,7 @@ def _network(
         network,
         training=training.told(done, how) if how else None,
         save=(lambda folder: checkpoint.save(folder / "weights", done.network.params)) if how else None,
+        weights=done.network.params if how else None,
         refit=refit if how else None,
         choice=choice,
     )

@@ -76,7 +76,7 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             **digests,
             "source": source_digest(),
             **{path: store.sha256(data) for path, data in sidecar.items()},
-            **({"weights": checkpoint.digest(made.network.params)} if made.network and made.save else {}),
+            **({} if made.weights is None else {"weights": checkpoint.digest(made.weights)}),
         },
     )
     return Audited(made, subject, record, {**files, **sidecar}, reused, now)

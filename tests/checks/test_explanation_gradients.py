@@ -164,5 +164,5 @@ def test_a_table_of_codes_only_and_other_modalities_are_refused():
     codes = replace(toy, data=replace(toy.data, features=features))
     with pytest.raises(DataError, match="categorical columns only"):
         gradients(codes, GradientsOptions(**FEW), CONTEXT)
-    with pytest.raises(DataError, match="remove explanation.gradients"):
+    with pytest.raises(DataError, match="remove the checks named explanation"):
         gradients(replace(toy, data=replace(toy.data, modality="text")), GradientsOptions(**FEW), CONTEXT)
