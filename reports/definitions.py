@@ -70,6 +70,11 @@ _EXPLANATION = {
     "reliance": "Share of all attribution that a sensitive attribute’s own column carries; proxies are not in it.",
     "shap_difference": "Largest difference from shap’s own explainer on a few rows.",
 }
+_GRADIENTS = {
+    "importance": "Mean absolute integrated or expected gradient of a feature or image patch.",
+    "completeness_error": "By how much a row’s values miss the difference of outputs, over the sum of their sizes.",
+    "rank_agreement": "Mean rank correlation of a row’s absolute gradients and absolute Shapley values.",
+}
 _CALIBRATION = {
     "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
     "confidence_gap": "Mean confidence minus the share that came true: above 0 is overconfident.",
@@ -90,6 +95,7 @@ DEFINED = {
         ("fairness.groups", _FAIRNESS),
         ("fairness.ll144", _LL144),
         ("explanation.shapley", _EXPLANATION),
+        ("explanation.gradients", _GRADIENTS),
         ("calibration.reliability", _CALIBRATION),
     )
     for name, text in texts.items()
