@@ -168,6 +168,11 @@ _STAND_INS = {
     "proxy_reliance": "Share of all attribution that the features associated with an attribute carry together.",
     "joint_reliance": "Share of all attribution that an attribute’s own column and its proxies carry.",
 }
+_GRADIENTS = {
+    "importance": "Mean absolute integrated or expected gradient of a feature or image patch.",
+    "completeness_error": "By how much a row’s values miss the difference of outputs, over the sum of their sizes.",
+    "rank_agreement": "Mean rank correlation of a row’s absolute gradients and absolute Shapley values.",
+}
 _CALIBRATION = {
     "calibration_error": "Distance of stated probability and observed frequency, freed of the bias of plain ECE.",
     "confidence_gap": "Mean confidence minus the share that came true: above 0 is overconfident.",
@@ -248,6 +253,7 @@ DEFINED = {
         ("explanation.counterfactual", _COUNTERFACTUAL),
         ("explanation.dependence", _DEPENDENCE),
         ("explanation.proxies", _STAND_INS),
+        ("explanation.gradients", _GRADIENTS),
         ("calibration.reliability", _CALIBRATION),
         ("calibration.classwise", _CLASSWISE),
         ("calibration.groups", _CALIBRATION_GROUPS),

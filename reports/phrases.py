@@ -236,6 +236,13 @@ def _importance(case: Case, value: str) -> str | None:
     return f"The mean absolute Shapley value of {numbers.name(case.where['feature'])} is {value}"
 
 
+def _gradient(case: Case, value: str) -> str | None:
+    """Phrase a feature's mean absolute gradient along the path."""
+    if "feature" not in case.where:
+        return None
+    return f"The mean absolute gradient attribution of {numbers.name(case.where['feature'])} is {value}"
+
+
 def _reliance(case: Case, value: str) -> str | None:
     """Phrase the share of the attribution that an attribute's own column carries."""
     if "attribute" not in case.where:
@@ -268,6 +275,7 @@ _PHRASES: dict[tuple[str, str], Phrase] = {
     **{("fairness.groups", rate): _of_group(rate) for rate in _RATES},
     ("explanation.shapley", "importance"): _importance,
     ("explanation.shapley", "reliance"): _reliance,
+    ("explanation.gradients", "importance"): _gradient,
     ("calibration.reliability", "calibration_error"): _calibration_error,
     ("calibration.reliability", "group_calibration_error"): _calibration_error,
 }

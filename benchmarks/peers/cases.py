@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +90,7 @@ def rebuilt(kind: str, shape: tuple[int, int, int], given: dict[str, np.ndarray]
         )
         for part, tree in network.params.items()
     }
-    return Network(network.apply, params, network.train_apply, network.name)
+    return replace(network, params=params)
 
 
 def _own(network: Network, shape: tuple[int, ...], n: int) -> Victim:
