@@ -144,7 +144,7 @@ def curve_table(s: Study, f: Faithful) -> Table:
     value = "Probability of the likelier class" if s.classes else "Prediction, towards its side"
     columns = (
         Column(name="series", label="Curve", kind="text"),
-        Column(name="x", label="Share of players taken away or put in", kind="rate"),
+        Column(name="x", label="share of players", kind="rate"),
         Column(name="value", label=value, kind=kind),
         Column(name="low", label="Low", kind=kind),
         Column(name="high", label="High", kind=kind),
