@@ -29,7 +29,8 @@ def _exit_code(record: Record) -> int:
     blocking = words.blocking(record)
     left: set[Verdict] = {d.verdict for d in blocking if d.waiver is None}
     left |= {"NOT-ESTIMABLE"} if record.unmet or not blocking else set()
-    code = _EXIT[next((v for v in words.WORST_FIRST if v in left), "PASS")]
+    worst: Verdict = next((v for v in words.WORST_FIRST if v in left), "PASS")
+    code = _EXIT[worst]
     return _EXIT["INCONCLUSIVE"] if record.quick and code == 0 else code
 
 

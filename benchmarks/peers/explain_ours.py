@@ -50,7 +50,8 @@ def main() -> None:
             return found.values[..., 0], found.evaluations
         chosen = {"margin": identity, "column": column[:rows], **how}
         if method == "grad_cam":
-            heat = grad_cam(*parts, params, x[:rows], **chosen)
+            features, head = parts
+            heat = grad_cam(features, head, params, x[:rows], **chosen)
             return heat.maps[..., 0], heat.evaluations
         start = z.mean(axis=0, keepdims=True)
         made = integrated_gradients(apply, params, x[:rows], start, **chosen)

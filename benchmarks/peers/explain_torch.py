@@ -115,7 +115,8 @@ def by_shap(model: torch.nn.Module, given: dict[str, np.ndarray], rows: int, how
 
     x, z = given["x"][:rows], given["z"]
     if how["explainer"] == "permutation":
-        masker = shap.maskers.Independent(z, max_samples=len(z))
+        library: Any = shap
+        masker = library.maskers.Independent(z, max_samples=len(z))
         explainer: Any = shap.PermutationExplainer(f, masker, seed=how.get("seed", 0))
         values = explainer(x, max_evals=how["permutations"] * (2 * x.shape[1] + 1), silent=True).values
     else:

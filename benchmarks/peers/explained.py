@@ -51,7 +51,8 @@ def digits_job(path: Path, rows: int, folder: Path) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     network = victim("digits", folder, 10).network
-    x = np.asarray(load_digits().images[:rows, ..., None] / 16, np.float32)
+    digits: Any = load_digits()
+    x = np.asarray(digits.images[:rows, ..., None] / 16, np.float32)
     outputs = np.asarray(jax.jit(network.apply)(network.params, x))
     given = {f"weights/{name}": array for name, array in weights(network).items()}
     given |= {"x": x, "z": np.zeros_like(x[:1]), "column": outputs.argmax(1), "outputs": outputs}
