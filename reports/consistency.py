@@ -29,8 +29,8 @@ def _exit_code(record: Record) -> int:
     blocking = words.blocking(record)
     left: set[Verdict] = {d.verdict for d in blocking if d.waiver is None}
     left |= {"NOT-ESTIMABLE"} if record.unmet or not blocking else set()
-    worst: Verdict = next((v for v in words.WORST_FIRST if v in left), "PASS")
-    code = _EXIT[worst]
+    worst = [v for v in words.WORST_FIRST if v in left]
+    code = _EXIT[worst[0]] if worst else 0
     return _EXIT["INCONCLUSIVE"] if record.quick and code == 0 else code
 
 
