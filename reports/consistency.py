@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from audit.evidence import Decision, Measurement, Rate, Record, Verdict
+from audit.evidence import WORST_FIRST, Decision, Measurement, Rate, Record, Verdict
 from reports import numbers, words
 
-_EXIT: dict[Verdict, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "NOT-ESTIMABLE": 3}
+_EXIT: dict[str, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "NOT-ESTIMABLE": 3}
 
 
 def contradiction(record: Record) -> str:
@@ -28,8 +28,9 @@ def _exit_code(record: Record) -> int:
     """Return the exit code that verdicts and waivers make."""
     blocking = words.blocking(record)
     left: set[Verdict] = {d.verdict for d in blocking if d.waiver is None}
-    left |= {"NOT-ESTIMABLE"} if record.unmet or not blocking else set()
-    worst = [v for v in words.WORST_FIRST if v in left]
+    if record.unmet or not blocking:
+        left.add("NOT-ESTIMABLE")
+    worst = [v for v in WORST_FIRST if v in left]
     code = _EXIT[worst[0]] if worst else 0
     return _EXIT["INCONCLUSIVE"] if record.quick and code == 0 else code
 
