@@ -152,7 +152,7 @@ def test_tally_counts_only_blocking(make):
 def test_waivers_and_expired_ones(make):
     record = make.waived()
     assert front.waivers(record) == ["F1: Waived by A. Person until 31 January 2027: pilot with ten users."]
-    assert front.exit_line(record) == "exit code 1, 1 waived"
+    assert front.exit_line(record) == "exit code 3, 1 waived"
     waiver = record.decisions[1].waiver
     policy = record.policy.model_copy(update={"waivers": (waiver,)})
     expired = make.failing(policy=policy)
