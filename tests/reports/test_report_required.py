@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from audit.evidence import Policy
-from reports import front, html, markdown, page, words
+from reports import consistency, front, html, markdown, words
 from reports.summary import summary
 
 NAME = "fairness.ll144.sex"
@@ -26,7 +26,7 @@ def test_what_is_missing_is_named_first_and_contradicts_no_pass(make):
             "exit_code": 3,
         }
     )
-    assert page.contradiction(record) == ""
+    assert consistency.contradiction(record) == ""
     assert front.lead(record) == MISSING
     assert f"  NOT-ESTIMABLE {MISSING}" in summary(record).splitlines()
     assert ("NOT-ESTIMABLE", "1 NOT MEASURED", MISSING) in front.tally(record)
@@ -40,14 +40,14 @@ def test_what_is_missing_is_named_first_and_contradicts_no_pass(make):
 
 def test_a_pass_that_lacks_what_is_required_is_refused(make):
     record = make.passing(unmet=(MISSING,))
-    assert "verdict=PASS" in page.contradiction(record)
+    assert "verdict=PASS" in consistency.contradiction(record)
     with pytest.raises(ValueError, match="NOT-ESTIMABLE"):
         html.render(record)
 
 
 def test_a_fail_stays_the_lead_and_what_is_missing_is_named_beside(make):
     record = make.failing(unmet=(MISSING,))
-    assert page.contradiction(record) == ""
+    assert consistency.contradiction(record) == ""
     assert record.verdict == "FAIL" and MISSING not in front.lead(record)
     assert MISSING in summary(record) and MISSING in html.render(record).decode()
 
