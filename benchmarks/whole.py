@@ -2,13 +2,14 @@
 
     python -m benchmarks.whole --peers-python PEERS/bin/python [--configs adult fashion_mnist] [--threads 2]
 
-The audit runs as a process of its own, `python -m audit run`: cold (a fresh folder, nothing kept or cached), redone
-(--fresh: only compiled code is there) and again (all that it keeps is there). Then the script,
-benchmarks/peers/glue.py, in the peers' environment of benchmarks/requirements-peers.txt, on the audit's trained
-weights, checked by their outputs: the same rows, radii, steps and background rows, 200 bootstrap replicates of
-fairlearn. It also trains a network of the same size for as many epochs, apart. Prints one JSON object a line and ends
-with Markdown tables: seconds of every part, passes of the model, and the figures of both. The audit's parts include
-compiling, its proofs of the attacks, and shap on a few rows. Needs JAX_AUDIT_DATA; --most N with --epochs 1 tries it.
+The audit runs as a process of its own, `python -m audit run`, with the checks that the script has too: cold (a fresh
+folder, nothing kept or cached), redone (--fresh: only compiled code is there) and again (all that it keeps is there).
+Then the script, benchmarks/peers/glue.py, in the peers' environment of benchmarks/requirements-peers.txt, on the
+audit's trained weights, checked by their outputs: the same rows, radii, steps and background rows, 200 bootstrap
+replicates of fairlearn. It also trains a network of the same size for as many epochs, apart. Prints one JSON object a
+line and ends with Markdown tables: seconds of every part, passes of the model, and the figures of both. The audit's
+parts include compiling, its proofs of the attacks, and shap on a few rows. Needs JAX_AUDIT_DATA; --most N with
+--epochs 1 tries it.
 """
 
 from __future__ import annotations
@@ -30,22 +31,33 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ("adult", "fashion_mnist")
 LIMIT = 7200  # seconds of the glued script
 TRAINING = "model (training)"
+SHARED = (
+    "accuracy.overall",
+    "robustness.fgsm",
+    "robustness.pgd",
+    "robustness.autoattack",
+    "robustness.minimum",
+    "fairness.groups",
+    "explanation.shapley",
+    "calibration.reliability",
+)  # what the script does too
 Parts = dict[str, dict[str, Any]]
 
 
 def configuration(name: str, folder: Path, options: argparse.Namespace) -> Path:
-    """Return the shipped configuration, or a copy that tries fewer rows and trains for fewer epochs."""
-    path = ROOT / "configs" / f"{name}.yaml"
-    if options.most is None and options.epochs is None:
-        return path
-    given = yaml.safe_load(path.read_text())
+    """Return a copy of the shipped configuration with what the script can do too, or fewer rows and epochs of it."""
+    given = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    given["checks"] = {check: own for check, own in given["checks"].items() if check in SHARED}
+    given.pop("remedies", None)
+    rules = given["policy"]["rules"]
+    given["policy"]["rules"] = [r for r in rules if r["measure"].rpartition(".")[0] in SHARED]
     for check, own in given["checks"].items():
         if options.most is not None and check.startswith(("robustness.", "explanation.")):
             own["rows"] = min(options.most, own.get("rows") or options.most)
     if options.epochs is not None:
         given["model"]["train"] |= {"epochs": options.epochs, "patience": None}
-    copy = folder / path.name
-    copy.write_text(yaml.safe_dump(given))
+    copy = folder / f"{name}.yaml"
+    copy.write_text(yaml.safe_dump(given, sort_keys=False))
     return copy
 
 
