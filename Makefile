@@ -9,7 +9,7 @@ quickstart: .venv/ready
 	@$(BIN)/jax-audit run quickstart || { code=$$?; test $$code -eq 1 || test $$code -eq 3; }
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -9,10 +9,15 @@ os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jax-audit-tests-")  # not the user's
+os.environ["JAX_COMPILATION_CACHE_DIR"] = (  # not the user's; workers share the one of who started them
+    os.environ["JAX_COMPILATION_CACHE_DIR"]
+    if "PYTEST_XDIST_WORKER" in os.environ
+    else tempfile.mkdtemp(prefix="jax-audit-tests-")
+)
 
 import atexit
 import hashlib
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -28,12 +33,25 @@ from audit.memory_maps import make_room
 from audit.registry import Context
 from audit.subject import Dataset, DecisionRule, Feature, Model, Split, Subject, observe
 
-atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("audit", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("audit")
 
 SIZES = {"train": 300, "validation": 80, "calibration": 200, "test": 400}
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests go to one worker, which compiles what they share once; so do those of one contract's case."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            case = re.search(r"\[([a-z._0-9]+ on \w+)", nodeid)
+            return case[1] if case else nodeid.split("::")[0]
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -49,10 +49,7 @@ def _fits(check: Check, subject: Subject) -> bool:
 CASES = [(name, which) for name in CHECKS for which in SUBJECTS]
 
 
-# one group a case: its findings are computed by one of several workers (`--dist loadgroup`)
-@pytest.fixture(
-    params=[pytest.param(c, marks=pytest.mark.xdist_group(" on ".join(c)), id=" on ".join(c)) for c in CASES]
-)
+@pytest.fixture(params=[pytest.param(c, id=" on ".join(c)) for c in CASES])
 def case(request) -> tuple[Check, Subject, Findings]:
     name, which = request.param
     check, subject = CHECKS[name], request.getfixturevalue(which)

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import sys
 import jax, jax.numpy as jnp, numpy as np
@@ -44,6 +46,7 @@ def numbers(value, path=""):
     return {path: value} if isinstance(value, int | float) and not isinstance(value, bool) else {}
 
 
+@pytest.mark.slow
 def test_one_and_two_devices_agree(tmp_path):
     one, two = record(1, tmp_path / "1"), record(2, tmp_path / "2")
     assert [d["verdict"] for d in one["decisions"]] == [d["verdict"] for d in two["decisions"]]

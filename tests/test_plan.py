@@ -85,7 +85,7 @@ def test_a_rate_reads_pass_and_fail_as_often_as_planned(limit, n):
         ("impact_ratio", {"at_least": 0.6}, "ratio"),
     ],
 )
-@pytest.mark.parametrize("extra", [(), ("c", "d")])
+@pytest.mark.parametrize("extra", [(), pytest.param(("c", "d"), marks=pytest.mark.slow)])
 def test_a_gap_reads_pass_and_fail_as_often_as_planned(name, limit, of, extra):
     rule = _rule(f"fairness.groups.{name}", **limit)
     counts = {"a": (150, 150), "b": (300, 300), **{group: (280, 280) for group in extra}}

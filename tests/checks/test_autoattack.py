@@ -61,6 +61,7 @@ def test_what_the_time_budget_left_undone_cannot_pass(table_subject, full):
     assert [bool(row[4]) for row in stages.rows] == [True] + [False] * 9
 
 
+@pytest.mark.slow
 def test_what_an_attack_claims_but_may_not_do_is_not_counted(table_subject, full, monkeypatch):
     def cheat(*static, **how):
         made = real(*static, **how)

@@ -58,6 +58,7 @@ def _warnings(specimen: Specimen, stages_tried: int = 2) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["adversarial training, 0.10"])
+@pytest.mark.slow
 def test_an_honest_model_is_not_flagged(name):
     assert _warnings(HONEST[name](0)) == []
 
