@@ -191,7 +191,7 @@ def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
     loss = stats.mean(-np.log(np.maximum(true, LEAST)), cluster=test.cluster, low=0.0, note=note)
     found = [_measurement("log_loss", "Log loss", loss, "lower", unit="nats")]
     if binary:
-        return [_measurement("auc", f"AUC of {subject.data.classes[1]}", aucs[1]), *found]
+        return [_measurement("auc", f"AUC of {_event(subject)}", aucs[1]), *found]
     return [
         *found,
         _measurement(
@@ -201,6 +201,12 @@ def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
         ),
         *(_of_class(subject, "auc", "One-vs-rest AUC", c, aucs[c]) for c in wanted),
     ]
+
+
+def _event(subject: Subject) -> str:
+    """Return class 1 by name; with the target's where the name is no word, as 1."""
+    name = subject.data.classes[1]
+    return name if any(c.isalpha() for c in name) else f"{subject.data.target} = {name}"
 
 
 def _macro_auc(probabilities: np.ndarray, test: Split, classes: tuple[str, ...]) -> Estimate:

@@ -181,3 +181,9 @@ def test_classes_are_chosen_and_an_unknown_one_refused(image_subject):
     assert {key[1] for key in found if len(key) > 1} == {"left"}
     with pytest.raises(ConfigError, match="perhaps 'left'"):
         _values(image_subject, classes=("leftt",))
+
+
+@pytest.mark.parametrize(("classes", "label"), [(("no", "yes"), "AUC of yes"), (("0", "1"), "AUC of y = 1")])
+def test_the_class_of_the_auc_is_named_so_that_it_reads(classes, label):
+    _, findings = _values(_subject([0, 1, 1, 0], [[0.2], [0.7], [0.4], [0.5]], classes=classes))
+    assert label in [m.label for m in findings.measurements]
