@@ -21,6 +21,12 @@ _ACCURACY = {
     "root_mean_squared_error": "Root of the mean squared error.",
     "r2": "1 minus the squared error over that of always saying the test mean.",
 }
+_BEHAVIOUR = {
+    "violation_rate": "Of the rows that a declared test is about, the share that breaks it. Behaviours that no "
+    "test declares are not in it.",
+    "searched_violation_rate": "Share of rows that break a rule once moved to where it holds: a lower bound, since a "
+    "better search may find more.",
+}
 _FGSM = {
     "clean_accuracy": "Accuracy on the rows attacked, before the attack.",
     "robust_accuracy": f"Share still correct after one signed-gradient step of radius ε: {_ATTACKED}.",
@@ -234,6 +240,7 @@ _CONFORMAL = {
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
+        ("behaviour.tests", _BEHAVIOUR),
         ("accuracy.overall", _ACCURACY),
         ("robustness.fgsm", _FGSM),
         ("robustness.pgd", _PGD),

@@ -37,9 +37,10 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.verify": (EVIDENCE | {"audit.manifest", "audit.store", "audit.gate", "audit.rendering"}, set()),
     "audit.signing": (EVIDENCE | {"audit.manifest", "reports"}, {"cryptography"}),
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
+    "audit.behaviours": (CHECKED - {"audit.attacks", "audit.attribution"}, {"jax", "numpy", "pydantic"}),
     "audit.games": ((CHECKED - {"audit.attacks"}) | {"audit.trials"}, {"jax", "numpy", "pydantic"}),
     "audit.checks": (
-        CHECKED | {"audit.trials", "audit.games", "audit.attributes"},
+        CHECKED | {"audit.trials", "audit.games", "audit.attributes", "audit.behaviours"},
         {"jax", "numpy", "pandas", "pydantic", "scipy", "shap"},
     ),
     "audit.remedies": (CHECKED, {"jax", "numpy", "pandas", "pydantic", "scipy", "fairlearn"}),

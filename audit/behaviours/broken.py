@@ -1,0 +1,180 @@
+"""Who breaks a behavioural test: rows it is about, and which of them the model's own outputs convict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.behaviours import search
+from audit.behaviours.rows import Judged, applies, changed, place_of, placed
+from audit.behaviours.written import Changed, Direction, Invariance, Monotone, Rule, Then
+from audit.errors import ConfigError
+from audit.registry import nearest
+from audit.subject import Feature
+
+BLOCK = 2**22  # numbers of changed rows made at a time
+NEAR = (0.25, 0.05)  # of a step of the grid: how far a confirming pair lies apart
+
+
+@dataclass(frozen=True, eq=False)
+class Broken:
+    """Indices of the rows[m] that a test is about, which of them break it, the largest change the wrong way."""
+
+    rows: np.ndarray
+    hits: np.ndarray
+    worst: float = 0.0
+    evaluations: int = 0
+    gradients: int = 0
+
+
+def by_change(about: Judged, test: Changed, x: np.ndarray) -> Broken:
+    """Return the rows that the change moves and whose decision, or score, answers as it must not."""
+    features = about.subject.data.features
+    after = changed(features, test, x)
+    rows = np.flatnonzero(applies(features, test.name, test.when, x) & (after != x).any(axis=1))
+    if not len(rows):
+        return Broken(rows, np.zeros(0, bool))
+    (old, was), (new, now) = about.outputs(x[rows]), about.outputs(after[rows])
+    moved = new - old
+    if isinstance(test, Direction):
+        wrong = -moved if test.expect == "not_lower" else moved
+        hits = wrong > test.tolerance
+    else:
+        assert isinstance(test, Invariance)
+        wrong = np.abs(moved)
+        hits = wrong > test.tolerance if test.score or was is None or now is None else was != now
+    return Broken(rows, hits, max(float(wrong.max()), 0.0), 2 * len(rows))
+
+
+def by_value(about: Judged, test: Monotone, x: np.ndarray, ends: tuple[float, float], whole: bool) -> Broken:
+    """Return the rows whose score goes the wrong way somewhere on the feature's range, all else as it is.
+
+    Neighbours on a grid are compared. Between them the gradient says where the score is steepest the wrong way;
+    a pair of values there counts once the model's own scores confirm it. whole: the feature has whole values only,
+    so that nothing lies between.
+    """
+    features = about.subject.data.features
+    at = place_of(features, test.name, test.feature, numeric=True)
+    rows = np.flatnonzero(applies(features, test.name, test.when, x))
+    grid = np.linspace(*ends, test.points)
+    grid = np.unique(np.round(grid)) if whole else grid
+    if len(grid) < 2 or not len(rows):
+        return Broken(rows[:0], np.zeros(0, bool))
+    sign = 1.0 if test.expect == "rising" else -1.0
+    hits, worst, ran, sloped = np.zeros(len(rows), bool), 0.0, 0, 0
+    step = max(1, BLOCK // (len(grid) * x.shape[1]))
+    searched = not whole and "gradient" in about.subject.has
+    for start in range(0, len(rows), step):
+        part = slice(start, min(start + step, len(rows)))
+        many = np.repeat(x[rows[part]], len(grid), axis=0)
+        many[:, at] = np.tile(grid, part.stop - part.start)
+        score = sign * about.outputs(many)[0].reshape(-1, len(grid))
+        wrong = -np.diff(score, axis=1).min(axis=1)
+        ran += len(many)
+        if searched:
+            found, more = _between(about, many, at, sign, grid)
+            wrong, ran, sloped = np.maximum(wrong, found), ran + more, sloped + len(many)
+        hits[part], worst = wrong > test.tolerance, max(worst, float(wrong.max()))
+    return Broken(rows, hits, worst, ran, sloped)
+
+
+def _between(
+    about: Judged, many: np.ndarray, at: int, sign: float, grid: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Return each row's largest confirmed step the wrong way about where its slope is worst, and rows evaluated."""
+    classes = None if about.scored is None else (about.scored,)
+    slope = sign * search.slopes(about.subject.model, many, classes)[:, at].reshape(-1, len(grid))
+    steepest = np.arange(len(slope)) * len(grid) + slope.argmin(axis=1)
+    found, ran = np.full(len(slope), -np.inf), 0
+    for near in NEAR:
+        ends = []
+        for side in (-0.5, 0.5):
+            row = np.array(many[steepest])
+            row[:, at] = np.clip(row[:, at] + side * near * (grid[1] - grid[0]), grid[0], grid[-1])
+            ends.append(sign * about.outputs(row)[0])
+            ran += len(row)
+        found = np.maximum(found, ends[0] - ends[1])
+    return found, ran
+
+
+def on_data(about: Judged, test: Rule, x: np.ndarray) -> Broken:
+    """Return the rows for which `when` holds, and which of them break `then`."""
+    rows = np.flatnonzero(applies(about.subject.data.features, test.name, test.when, x))
+    if not len(rows):
+        return Broken(rows, np.zeros(0, bool))
+    return Broken(rows, *_breaks(about, test, x[rows]), len(rows))
+
+
+def by_search(about: Judged, test: Rule, x: np.ndarray) -> Broken:
+    """Return every row moved to where `when` holds, and then against the rule; whether the model breaks it there."""
+    data = about.subject.data
+    start = placed(data.features, test.name, test.when, x)
+    hits, worst = _breaks(about, test, start)
+    if not test.reach or "gradient" not in about.subject.has:
+        return Broken(np.arange(len(x)), hits, worst, len(x))
+    reach = np.asarray([_reach(f, test) for f in data.features], np.float32)
+    ran = len(x)
+    for sign, classes in _against(about, test.then):
+        ended = search.worst(about.subject.model, start, classes, sign, reach, _ends(data.features))
+        more, far = _breaks(about, test, ended)
+        hits, worst, ran = hits | more, max(worst, far), ran + len(x)
+    return Broken(np.arange(len(x)), hits, worst, ran, ran * search.STEPS)
+
+
+def _ends(features: tuple[Feature, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest allowed value of each feature."""
+    low = [-np.inf if f.low is None else f.low for f in features]
+    return np.asarray(low), np.asarray([np.inf if f.high is None else f.high for f in features])
+
+
+def _reach(feature: Feature, test: Rule) -> float:
+    """Return how far the search may move a feature, in its own unit."""
+    moves = feature.kind == "numeric" and feature.mutable and feature.name not in test.when
+    return test.reach * feature.scale if moves else 0.0
+
+
+def _against(about: Judged, then: Then) -> list[tuple[float, tuple[int, ...] | None]]:
+    """Return what to raise (a sign) or lower against the rule: the score, or the decisions that it asks for."""
+    if then.decision:
+        return [(-1.0, _decisions(about, then))]
+    classes = None if about.scored is None else (about.scored,)
+    signs = [(-1.0, then.score_at_least), (1.0, then.score_at_most)]
+    return [(sign, classes) for sign, bound in signs if bound is not None]
+
+
+def _decisions(about: Judged, then: Then) -> tuple[int, ...]:
+    """Return the classes that the rule allows; ConfigError for an unknown one, or in regression."""
+    classes = about.subject.data.classes
+    for name in then.decision:
+        if name not in classes:
+            raise ConfigError(f"behaviour.tests: decision={name!r}", nearest(name, classes), "name a class")
+    return tuple(classes.index(name) for name in then.decision)
+
+
+def _breaks(about: Judged, test: Rule, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return which rows break `then`, and by how much a bound on the score is missed at most."""
+    score, decided = about.outputs(x)
+    if test.then.decision:
+        allowed = _decisions(about, test.then)
+        assert decided is not None
+        return ~np.isin(decided, allowed), 0.0
+    missed = np.zeros(len(x))
+    if test.then.score_at_least is not None:
+        missed = np.maximum(missed, test.then.score_at_least - score)
+    if test.then.score_at_most is not None:
+        missed = np.maximum(missed, score - test.then.score_at_most)
+    return missed > 0, float(missed.max(initial=0.0))
+
+
+def refuse(about: Judged, test: Changed | Monotone | Rule, x: np.ndarray) -> None:
+    """Raise ConfigError unless every feature, category and class that a test names is there."""
+    features = about.subject.data.features
+    applies(features, test.name, test.when, x[:1])
+    if isinstance(test, Changed):
+        changed(features, test, x[:1])
+    elif isinstance(test, Monotone):
+        place_of(features, test.name, test.feature, numeric=True)
+    else:
+        placed(features, test.name, test.when, x[:1])
+        _decisions(about, test.then)

@@ -1,0 +1,138 @@
+"""Rows of a table as a behavioural test changes them, and the score and decision that it is about (NumPy)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.behaviours.written import Changed, Value, Within
+from audit.errors import ConfigError
+from audit.registry import nearest
+from audit.subject import Feature, Subject, decide, probabilities, run_model
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A table's subject, and the class whose probability is the score (None: regression, the output itself)."""
+
+    subject: Subject
+    scored: int | None
+
+    def outputs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the score[m] of rows x[m, d], and the class decided[m] (None in regression)."""
+        out = run_model(self.subject.model, x)
+        if self.scored is None:
+            return np.asarray(out, np.float64)[:, 0], None
+        return probabilities(out, self.subject.model.outputs)[:, self.scored], decide(out, self.subject.model)
+
+
+def judged(subject: Subject, of: str | None) -> Judged:
+    """Return what is scored: the class asked for, else the favourable one, else class 1 of two."""
+    data = subject.data
+    if data.task == "regression":
+        return Judged(subject, None)
+    if of is not None:
+        if of not in data.classes:
+            raise ConfigError(f"behaviour.tests: score_of={of!r}", nearest(of, data.classes), "name a class")
+        return Judged(subject, data.classes.index(of))
+    if data.favourable is None and data.task != "binary":
+        raise ConfigError(
+            f"behaviour.tests: a score of which of {len(data.classes)} classes",
+            "a class",
+            "add score_of: CLASS",
+        )
+    return Judged(subject, 1 if data.favourable is None else data.favourable)
+
+
+def place_of(features: tuple[Feature, ...], test: str, name: str, *, numeric: bool = False) -> int:
+    """Return the column of a feature by name; ConfigError for an unknown one, or a category where a number is meant."""
+    at = next((i for i, f in enumerate(features) if f.name == name), None)
+    if at is None:
+        raise ConfigError(
+            f"test {test!r}: feature {name!r}", nearest(name, [f.name for f in features]), "mend the name"
+        )
+    if numeric and features[at].kind == "categorical":
+        raise ConfigError(f"test {test!r}: {name!r} has categories", "a numeric feature", "use set, or among")
+    return at
+
+
+def code_of(feature: Feature, test: str, value: Value) -> float:
+    """Return the number that stands for a value of a feature; ConfigError for an unknown category or no number."""
+    if feature.kind == "categorical":
+        if str(value) not in feature.categories:
+            known = nearest(str(value), feature.categories)
+            raise ConfigError(
+                f"test {test!r}: {feature.name}={value!r}", known, "name a category of the training rows"
+            )
+        return 1.0 + feature.categories.index(str(value))
+    try:
+        number = float(value)
+    except ValueError:
+        raise ConfigError(f"test {test!r}: {feature.name}={value!r}", "a number", "mend the value") from None
+    low = -np.inf if feature.low is None else feature.low
+    high = np.inf if feature.high is None else feature.high
+    if not low <= number <= high:
+        raise ConfigError(
+            f"test {test!r}: {feature.name}={number:g}", f"{low:g} to {high:g}", "stay in its range"
+        )
+    return number
+
+
+def applies(
+    features: tuple[Feature, ...], test: str, when: Mapping[str, Within], x: np.ndarray
+) -> np.ndarray:
+    """Return which of x[n, d] the test is about."""
+    held = np.ones(len(x), bool)
+    for name, within in when.items():
+        at = place_of(features, test, name, numeric=not within.among)
+        if within.among:
+            held &= np.isin(x[:, at], [code_of(features[at], test, value) for value in within.among])
+        else:
+            low = -np.inf if within.at_least is None else within.at_least
+            high = np.inf if within.at_most is None else within.at_most
+            held &= (x[:, at] >= low) & (x[:, at] <= high)
+    return held
+
+
+def changed(features: tuple[Feature, ...], test: Changed, x: np.ndarray) -> np.ndarray:
+    """Return x[n, d] as the test changes it, what is added kept within each feature's range."""
+    made = np.array(x)
+    for name, value in test.set.items():
+        at = place_of(features, test.name, name)
+        made[:, at] = code_of(features[at], test.name, value)
+    for name, by in test.add.items():
+        at = place_of(features, test.name, name, numeric=True)
+        made[:, at] = np.clip(x[:, at] + np.float32(by), features[at].low, features[at].high)
+    return made
+
+
+def placed(features: tuple[Feature, ...], test: str, when: Mapping[str, Within], x: np.ndarray) -> np.ndarray:
+    """Return x[n, d] moved to the nearest values for which `when` holds; other categories become the first named."""
+    made = np.array(x)
+    for name, within in when.items():
+        at = place_of(features, test, name, numeric=not within.among)
+        if within.among:
+            codes = [code_of(features[at], test, value) for value in within.among]
+            made[:, at] = np.where(np.isin(x[:, at], codes), x[:, at], codes[0])
+        else:
+            made[:, at] = np.clip(x[:, at], *_ends(features[at], test, within))
+    return made
+
+
+def _ends(feature: Feature, test: str, within: Within) -> tuple[float, float]:
+    """Return the least and largest value that a number may be moved to; ConfigError where none is in its range."""
+    low, high = (
+        -np.inf if feature.low is None else feature.low,
+        np.inf if feature.high is None else feature.high,
+    )
+    least = low if within.at_least is None else max(low, within.at_least)
+    most = high if within.at_most is None else min(high, within.at_most)
+    if least > most:
+        raise ConfigError(
+            f"test {test!r}: {feature.name} of {least:g} to {most:g}",
+            f"{low:g} to {high:g}",
+            "stay in its range",
+        )
+    return least, most
