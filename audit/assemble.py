@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audit import parity, scaling, training
-from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData
+from audit.config import (
+    DecisionConfig,
+    DelimitedFile,
+    EmbeddedData,
+    InteractionData,
+    ItemFile,
+    Loaded,
+    ModelConfig,
+    TableData,
+    UserFile,
+)
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Table
 from audit.kept import Kept
@@ -53,6 +63,8 @@ def read_data(loaded: Loaded) -> Dataset:
     data = loaded.config.data
     if data is None:
         raise ConfigError("data is missing", "a data block, or a Dataset given to audit.run", "add it")
+    if isinstance(data, InteractionData):
+        return _interactions(loaded, data)
     plan = SplitPlan(**data.split.model_dump(), seed=loaded.config.seed)
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
@@ -80,6 +92,32 @@ def read_data(loaded: Loaded) -> Dataset:
         obtain=data.obtain,
         licence=data.licence,
         favourable=data.favourable,
+        sha256=data.sha256,
+    )
+
+
+def _interactions(loaded: Loaded, data: InteractionData) -> Dataset:
+    """Return the dataset of interactions, with what is known of users and items."""
+    from audit.data import interactions
+    from audit.data.delimited import Delimited
+    from audit.data.interaction_roles import InteractionRoles, ItemRoles, UserRoles
+
+    def file(given: DelimitedFile) -> Delimited:
+        path = loaded.path(given.path, data.obtain)
+        return Delimited(path, given.separator, given.names, given.encoding)
+
+    def roles(kind: Any, given: UserFile | ItemFile | None) -> Any:
+        return given and kind(**{**given.model_dump(exclude={"file"}), "file": file(given.file)})
+
+    how = data.model_dump(include={"positive", "held_out", "window"})
+    return interactions.load(
+        data.name or loaded.config.name,
+        InteractionRoles(file(data.file), **data.columns.model_dump(), **how),
+        roles(UserRoles, data.users),
+        roles(ItemRoles, data.items),
+        seed=loaded.config.seed,
+        obtain=data.obtain,
+        licence=data.licence,
         sha256=data.sha256,
     )
 
@@ -257,11 +295,20 @@ def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Netw
     from models import build, own
 
     train = data.splits["train"]
+    assert given.network is not None
+    if data.catalogue is not None:
+        if ".py" in given.network:
+            raise ConfigError(
+                f"model.network={given.network} for a ranking task",
+                "two_tower or sequential",
+                "give a model of your own to audit.run",
+            )
+        items, shape = data.catalogue.size, train.x["history"].shape[1:]
+        return build.build(given.network, shape=shape, outputs=items, seed=seed, options=given.options)
     shape = np.shape(train.x)[1:]
     outputs = {"binary": 1, "multiclass": len(data.classes), "multilabel": len(data.classes)}.get(
         data.task, 1
     )
-    assert given.network is not None
     if ".py" in given.network:
         if given.options:
             raise ConfigError(

@@ -1,0 +1,118 @@
+"""Set a configured recommender beside item-kNN, popularity and chance: the same split, all unseen items ranked.
+
+    python -m benchmarks.ranking movielens
+
+prints one line a model: NDCG@10, hit rate@10, MRR on the test rows, and how it was chosen. Item-kNN is cosine
+similarity of items' columns (Sarwar et al. 2001) with shrinkage, the neighbours, the shrinkage and the number of
+recent items that count all chosen by NDCG@10 on the validation rows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from audit.assemble import read_data, read_model
+from audit.config import load
+from audit.digests import dataset_digest
+from audit.metrics import ranking
+from audit.subject import Catalogue, Dataset, Split, run_model
+from audit.kept import Kept
+from pathlib import Path
+
+K = 10
+
+
+def quality(scores: np.ndarray, split: Split) -> tuple[float, float, float]:
+    """Return NDCG@10, hit rate@10 and the mean reciprocal rank of scores[n, items]."""
+    rank = ranking.ranked(scores, split.x["seen"], split.y, K).rank
+    return (
+        float(ranking.ndcg(rank, K).mean()),
+        float(ranking.hit(rank, K).mean()),
+        float(ranking.reciprocal(rank).mean()),
+    )
+
+
+def trained_pairs(data: Dataset) -> np.ndarray:
+    """Return the 0/1 matrix[users, items] of what trains, users being the runs of train rows of one history."""
+    train = data.splits["train"]
+    rows = []
+    for history, following in zip(train.x["history"], train.y, strict=True):
+        rows.append(np.union1d(history[history > 0], following[following > 0]))
+    # pieces of one user lie side by side, the latest first: a piece that ends where the one before began joins it
+    matrix, owner = np.zeros((len(rows), data.catalogue.size), np.float32), -1
+    for i, row in enumerate(rows):
+        joined = i > 0 and train.x["history"][i - 1][train.x["history"][i - 1] > 0][0] == train.y[i][-1]
+        owner += not joined
+        matrix[owner, row - 1] = 1
+    return matrix[: owner + 1]
+
+
+def item_knn(data: Dataset) -> tuple[dict[str, float], np.ndarray]:
+    """Return the best settings on validation and the scores[n, items] of the test rows."""
+    x = trained_pairs(data)
+    together, counts = x.T @ x, x.sum(axis=0)
+    np.fill_diagonal(together, 0)
+    best: tuple[float, dict[str, float]] = (-1.0, {})
+    for neighbours, shrink, recent in itertools.product(
+        (10, 20, 50, 100, 200, 400), (0, 5, 20, 100), (3, 5, 10, 20, 50)
+    ):
+        similar = nearest(together, counts, neighbours, shrink)
+        score = quality(summed(similar, data.splits["validation"], recent), data.splits["validation"])[0]
+        if score > best[0]:
+            best = score, {"neighbours": neighbours, "shrink": shrink, "recent": recent}
+    o = best[1]
+    similar = nearest(together, counts, o["neighbours"], o["shrink"])
+    return {**o, "validation NDCG@10": best[0]}, summed(similar, data.test, o["recent"])
+
+
+def nearest(together: np.ndarray, counts: np.ndarray, neighbours: int, shrink: float) -> np.ndarray:
+    """Return each item's shrunk cosine to its nearest neighbours[items, items], 0 to others."""
+    cosine = together / (np.sqrt(np.outer(counts, counts)) + shrink + 1e-9)
+    if neighbours < len(cosine):
+        least = np.partition(cosine, -neighbours, axis=1)[:, [-neighbours]]
+        cosine = np.where(cosine >= least, cosine, 0)
+    return cosine
+
+
+def summed(similar: np.ndarray, split: Split, recent: int) -> np.ndarray:
+    """Return the sums[n, items] of similarities to the last `recent` items of each history."""
+    last = split.x["history"][:, -recent:]
+    rows = np.zeros((len(split), len(similar) + 1), np.float32)
+    np.put_along_axis(rows, last, 1.0, axis=1)
+    return rows[:, 1:] @ similar.T
+
+
+def main(config: str, *overrides: str) -> None:
+    """Print the models side by side."""
+    loaded = load(config, overrides)
+    data = read_data(loaded)
+    catalogue = data.catalogue
+    assert isinstance(catalogue, Catalogue)
+    test, start = data.test, time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        made = read_model(loaded, data, dataset_digest(data), Kept(Path(folder)), lambda done, total: None)
+    spent = time.perf_counter() - start
+    scores = {one: run_model(made.model, data.splits[one].x) for one in ("validation", "test")}
+    chosen, knn = item_knn(data)
+    own = quality(scores["validation"], data.splits["validation"])[0]
+    chance = np.random.default_rng(0).random(scores["test"].shape)
+    history = made.training.rows if made.training else ()
+    print(f"{len(test)} test rows, {catalogue.size} items, all unseen ones ranked")
+    print("| model | NDCG@10 | hit rate@10 | MRR | how |\n|---|---|---|---|---|")
+    for name, found, how in (
+        (made.model.name, scores["test"], f"validation NDCG@10 {own:.4f}, {len(history)} epochs, {spent:.0f} s"),
+        ("item-kNN", knn, ", ".join(f"{k} {v:.4g}" for k, v in chosen.items())),
+        ("popularity", np.tile(catalogue.counts.astype(float), (len(test), 1)), "training counts"),
+        ("chance", chance, "uniform scores"),
+    ):
+        ndcg, hits, mrr = quality(found, test)
+        print(f"| {name} | {ndcg:.4f} | {hits:.4f} | {mrr:.4f} | {how} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or ["movielens"]))
