@@ -148,7 +148,9 @@ class InteractionData(Frozen):
     positive: float | None = Field(
         default=None, description="the lowest rating that counts as liked; null: every interaction does"
     )
-    held_out: int = Field(default=1, ge=1, description="liked items held out a user for test, and for validation")
+    held_out: int = Field(
+        default=1, ge=1, description="liked items held out a user for test, and for validation"
+    )
     window: int = Field(default=50, ge=1, description="liked items a history shows at most, the latest")
     users: UserFile | None = None
     items: ItemFile | None = None
@@ -157,9 +159,7 @@ class InteractionData(Frozen):
     sha256: str | None = Field(default=None, description="expected digest of the files, refused if other")
 
 
-DataConfig = Annotated[
-    EmbeddedData | TableData | ImageData | InteractionData, Field(discriminator="source")
-]
+DataConfig = Annotated[EmbeddedData | TableData | ImageData | InteractionData, Field(discriminator="source")]
 
 
 class TrainConfig(Frozen):
@@ -197,7 +197,9 @@ class TrainConfig(Frozen):
 class ModelConfig(Frozen):
     """A network by name or './net.py:build', trained here or restored; or a file of scores in its place."""
 
-    network: str | None = Field(default=None, description="mlp, cnn, classic_cnn, two_tower, sequential or ./file.py:function")
+    network: str | None = Field(
+        default=None, description="mlp, cnn, classic_cnn, two_tower, sequential or ./file.py:function"
+    )
     options: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig | None = None
     weights: str | None = Field(default=None, description="a checkpoint folder to restore")

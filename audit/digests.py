@@ -38,7 +38,9 @@ def dataset_digest(data: Dataset) -> dict[str, str]:
     meaning = [data.task, data.classes, data.favourable, features]
     bounds = of_arrays([data.low, data.high, data.scale])
     if data.catalogue is not None:
-        meaning.append(of_arrays([data.catalogue.counts, {k: m for k, (_, m) in data.catalogue.groups.items()}]))
+        meaning.append(
+            of_arrays([data.catalogue.counts, {k: m for k, (_, m) in data.catalogue.groups.items()}])
+        )
         meaning.append({name: names for name, (names, _) in data.catalogue.groups.items()})
     return {**splits, "data": of_json([splits, meaning, bounds])}
 

@@ -122,7 +122,9 @@ def _of_histories(
     """Return a network of histories of `shape` steps that scores the items."""
     if len(shape) != 1 or items < 2:
         raise problem(
-            f"shape={shape} and {items} items for network {network!r}", "(steps,) and two items", "use it to rank"
+            f"shape={shape} and {items} items for network {network!r}",
+            "(steps,) and two items",
+            "use it to rank",
         )
     if network == "two_tower":
         return TwoTower(items, options, rngs=rngs)

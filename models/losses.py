@@ -35,7 +35,9 @@ def loss_of(task: str, outputs: jax.Array, y: np.ndarray, smoothing: float = 0.0
         return binary_cross_entropy(smoothing)
     if task not in ("binary", "multiclass"):
         raise problem(
-            f"task={task!r}", "binary, multiclass, multilabel, regression or ranking", "or pass a loss of your own"
+            f"task={task!r}",
+            "binary, multiclass, multilabel, regression or ranking",
+            "or pass a loss of your own",
         )
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= max(k, 2):

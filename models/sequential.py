@@ -26,7 +26,9 @@ class SequentialOptions:
         check_whole(width=self.width, heads=self.heads, blocks=self.blocks)
         check_rate("dropout", self.dropout)
         if self.width % self.heads:
-            raise problem(f"width={self.width}, heads={self.heads}", "a width that the heads divide", "mend one")
+            raise problem(
+                f"width={self.width}, heads={self.heads}", "a width that the heads divide", "mend one"
+            )
 
 
 class Block(nnx.Module):

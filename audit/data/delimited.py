@@ -24,7 +24,10 @@ class Delimited:
 
 
 def read(file: Delimited) -> pd.DataFrame:
-    """Return the file's cells as text; DataError for ragged rows, another number of columns or bad bytes."""
+    """Return the file's cells as text, '' where a row ends early.
+
+    DataError for rows of more cells than the first, another number of columns than names, and bad bytes.
+    """
     path = str(file.path)
     content, width = files.read_bytes(file.path), len(file.names)
     quoting = csv.QUOTE_MINIMAL if file.separator == "," else csv.QUOTE_NONE
@@ -32,15 +35,16 @@ def read(file: Delimited) -> pd.DataFrame:
         table = pd.read_csv(
             io.BytesIO(content),
             sep=file.separator,
-            header=None if width else 0,
+            header=None,
             dtype=str,
             keep_default_na=False,
             encoding=file.encoding,
             quoting=quoting,
-            index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, LookupError) as error:
-        expected = f"{file.encoding} text separated by {file.separator!r}, as many cells in every row"
+        expected = (
+            f"{file.encoding} text separated by {file.separator!r}, no row of more cells than the first"
+        )
         raise DataError(f"path={path!r}: {str(error).strip()}", expected) from error
     if width and table.shape[1] != width:
         raise DataError(
@@ -48,11 +52,11 @@ def read(file: Delimited) -> pd.DataFrame:
             f"{width}, as names says",
             "mend separator or names",
         )
-    if table.isna().to_numpy().any():
-        short = int(table.isna().any(axis=1).sum())
-        raise DataError(f"path={path!r}: {short} rows lack cells", f"{table.shape[1]} cells in every row")
-    if not len(table):
+    names = file.names or tuple(str(name).strip() for name in table.iloc[0])
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"path={path!r} has two columns named {repeated[0]!r}", "distinct names")
+    rows = table if width else table.iloc[1:].reset_index(drop=True)
+    if not len(rows):
         raise DataError(f"path={path!r} holds no rows", "at least one row")
-    if width:
-        table.columns = list(file.names)
-    return table
+    return rows.set_axis(list(names), axis=1)

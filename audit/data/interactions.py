@@ -25,15 +25,11 @@ NOTES = (
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Interactions in the order of (user, time): codes of users and items from 0, and whether each is liked.
-
-    tied: whether an interaction shares its time with the same user's one before it.
-    """
+    """Interactions in the order of (user, time): codes of users and items from 0, and whether each is liked."""
 
     user: np.ndarray
     item: np.ndarray
     liked: np.ndarray
-    tied: np.ndarray
     users: tuple[str, ...]
     items: tuple[str, ...]
 
@@ -137,8 +133,10 @@ def in_order(
         "missing user, item, time or rating": int((~whole).sum()),
         "a user's later interaction with the same item": int((~keep).sum()),
     }
-    notes = [f"{int(tied.sum())} interactions share their time with the same user's one before: their order is drawn"]
-    events = Events(user, item, liked, tied, tuple(map(str, users)), tuple(map(str, items)))
+    notes = [
+        f"{int(tied.sum())} interactions share their time with the same user's one before: their order is drawn"
+    ]
+    events = Events(user, item, liked, tuple(map(str, users)), tuple(map(str, items)))
     return events, {why: n for why, n in dropped.items() if n}, notes if tied.any() else []
 
 
@@ -171,13 +169,14 @@ def _taught(events: Events, validation: list[_Row]) -> list[np.ndarray]:
 
 def _train(taught: list[np.ndarray], window: int, users: tuple[str, ...], salt: str) -> Split:
     """Return the train rows: each history cut from its end into pieces of `window` steps, and what came next."""
-    history, following, ids = [], [], []
+    history, following, ids, owner = [], [], [], []
     for user, items in enumerate(taught):
         for end in range(len(items) - 1, 0, -window):
             begin = max(end - window, 0)
             history.append(_padded(items[begin:end] + 1, window))
             following.append(_padded(items[begin + 1 : end + 1] + 1, window))
             ids.append(f"train:{users[user]}:{begin}")
+            owner.append(users[user])
     if not ids:
         raise DataError("no user has two liked items to train on", "longer histories", "lower positive")
     y = np.stack(following)
@@ -185,6 +184,7 @@ def _train(taught: list[np.ndarray], window: int, users: tuple[str, ...], salt: 
         x={"history": np.stack(history)},
         y=y,
         id=splits.hash_ids(ids, salt),
+        cluster=splits.hash_ids(owner, salt),
         weight=(y > 0).sum(axis=1).astype(np.float64),  # so that every step counts the same
     )
 
@@ -222,9 +222,7 @@ def _drawn(user: np.ndarray, item: np.ndarray, seed: int) -> np.ndarray:
     return np.array([int(hashlib.sha256(pair.encode()).hexdigest()[:15], 16) for pair in pairs], np.int64)
 
 
-def _groups(
-    users: tuple[str, ...], roles: UserRoles | None
-) -> tuple[dict[str, np.ndarray], list[str]]:
+def _groups(users: tuple[str, ...], roles: UserRoles | None) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return each user's groups by attribute, '(missing)' for users that the file does not know, and a remark."""
     if roles is None:
         return {}, []
