@@ -40,6 +40,8 @@ def quality(scores: np.ndarray, split: Split) -> tuple[float, float, float]:
 def trained_pairs(data: Dataset) -> np.ndarray:
     """Return the 0/1 matrix[users, items] of what trains."""
     train = data.splits["train"]
+    assert train.cluster is not None
+    assert data.catalogue is not None
     users, owner = np.unique(train.cluster, return_inverse=True)
     matrix = np.zeros((len(users), data.catalogue.size + 1), np.float32)
     for codes in (train.x["history"], train.y):
@@ -52,7 +54,7 @@ def item_knn(data: Dataset) -> tuple[dict[str, float], np.ndarray]:
     x = trained_pairs(data)
     together, counts = x.T @ x, x.sum(axis=0)
     np.fill_diagonal(together, 0)
-    best: tuple[float, dict[str, float]] = (-1.0, {})
+    best: tuple[float, dict[str, int]] = (-1.0, {})
     for neighbours, shrink, recent in itertools.product((20, 50, 100, 400), (0, 20), (3, 5, 10, 20, 50)):
         similar = nearest(together, counts, neighbours, shrink)
         score = quality(summed(similar, data.splits["validation"], recent), data.splits["validation"])[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from audit.metrics import ranking
 from audit.metrics.clusters import pair_inflation
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
-from audit.trials import histories
+from audit.trials import exposure, histories
 
 SKEWED, NONE = "skewness-corrected t", "none: descriptive"
 PAIRS = "hybrid of skewness-corrected t bounds, simultaneous over the groups"
@@ -139,7 +139,7 @@ def fairness_ranking(subject: Subject, options: FairRankingOptions, ctx: Context
         "taken_popularity": np.where(some, taken, 0.0),
     }
     rows = _Rows(values, float(counts.max()), test.cluster)
-    measurements = [*_popularity(rows, some), *_spread(found.top, weight, counts)]
+    measurements = [*_popularity(rows, some), *exposure.spread(found.top, weight, counts)]
     lines: list[tuple[Scalar, ...]] = []
     notes: list[str] = []
     for done, name in enumerate(names, start=1):
@@ -148,10 +148,10 @@ def fairness_ranking(subject: Subject, options: FairRankingOptions, ctx: Context
         ctx.tick(done, len(names))
     exposed: list[tuple[Scalar, ...]] = []
     for name in of_items:
-        more, table = _exposure(subject, name, found.top, weight)
+        more, table = exposure.of_groups(subject, name, found.top, weight)
         measurements, exposed = [*measurements, *more], [*exposed, *table]
     tables = [_table("groups", "Users by group", USERS, lines)] if lines else []
-    tables += [_table("exposure", "Exposure of groups of items", ITEMS, exposed)] if exposed else []
+    tables += [_table("exposure", "Exposure of groups of items", exposure.HEADS, exposed)] if exposed else []
     return Findings(
         measurements=tuple(measurements),
         tables=tuple(tables),
@@ -163,14 +163,14 @@ def fairness_ranking(subject: Subject, options: FairRankingOptions, ctx: Context
 
 
 def _attribute(
-    attribute: str, groups: dict[str, np.ndarray], rows: _Rows, some: np.ndarray, least: int
+    attribute: str, groups: Mapping[str, np.ndarray], rows: _Rows, some: np.ndarray, least: int
 ) -> tuple[list[Measurement], list[tuple[Scalar, ...]], list[str]]:
     """Return an attribute's measurements, its lines of the table and which groups are not compared."""
     cut = grouping(groups, (attribute,))
     text = np.array(cut.names)[cut.code]
     measurements, lines = [], []
     for group in cut.names:
-        where = {"attribute": attribute, "group": group}
+        where: dict[str, str | float | int] = {"attribute": attribute, "group": group}
         each = {m.name: rows.mean(m.name, _counted(m.name, some) & (text == group)) for m in OF_USERS}
         measurements += [_of(m, each[m.name], where, f"{attribute} = {group}") for m in OF_USERS]
         ndcg, lift = each["ndcg"], each["popularity_lift"]
@@ -228,53 +228,6 @@ def _popularity(rows: _Rows, some: np.ndarray) -> Iterator[Measurement]:
         yield Measurement(name=name, label=label, estimate=estimate, unit=unit)
 
 
-def _spread(top: np.ndarray, weight: np.ndarray, counts: np.ndarray) -> Iterator[Measurement]:
-    """Yield how the attention is spread over the catalogue: figures of these rows, without intervals."""
-    n, shown = len(top), top >= 0
-    exposure = np.bincount(top[shown], weights=weight[shown], minlength=len(counts))
-    grows = "grows with the number of rows"
-    share = float((exposure > 0).mean())
-    for name, label, value, method, better in (
-        ("coverage", "Share of the catalogue shown", share, f"items shown / {len(counts):,}", "higher"),
-        ("exposure_gini", "Gini of exposure", ranking.gini(exposure), "Gini coefficient", "lower"),
-        ("training_gini", "Gini of training counts", ranking.gini(counts), "Gini coefficient", "neither"),
-    ):
-        note = grows if name == "coverage" else ""
-        estimate = stats.descriptive(value, n, method, note=note)
-        yield Measurement(name=name, label=label, estimate=estimate, better=better)
-
-
-def _exposure(
-    subject: Subject, attribute: str, top: np.ndarray, weight: np.ndarray
-) -> tuple[list[Measurement], list[tuple[Scalar, ...]]]:
-    """Return the exposure of an attribute's groups of items beside their shares of histories and held-out items."""
-    test = subject.data.test
-    names, member = histories.catalogue_of(subject).groups[attribute]
-    exposure = ranking.of_shown(member, top, weight)
-    history, held = ranking.of_history(member, test.x["history"]), ranking.of_history(member, test.y)
-    some = histories.lengths(test.x["history"]) > 0
-    every, measurements, lines = np.ones(len(test), bool), [], []
-    for j, group in enumerate(names):
-        found = {
-            "exposure_share": (exposure[:, j], every, 0.0),
-            "history_share": (history[:, j], some, 0.0),
-            "held_out_share": (held[:, j], every, 0.0),
-            "exposure_over_history": (exposure[:, j] - history[:, j], some, -1.0),
-            "exposure_over_held_out": (exposure[:, j] - held[:, j], every, -1.0),
-        }
-        line: list[Scalar] = [attribute, group, float(member[:, j].mean())]
-        for name, (values, among, low) in found.items():
-            cluster = None if test.cluster is None else test.cluster[among]
-            within = np.clip(values[among], low, 1.0)  # shares of parts may exceed 1 by rounding
-            estimate = stats.mean(within, cluster=cluster, low=low, high=1.0)
-            label = f"{name.replace('_', ' ').capitalize()}, {attribute} = {group}"
-            where: dict[str, str | float | int] = {"items": attribute, "group": group}
-            measurements.append(Measurement(name=name, label=label, estimate=estimate, where=where))
-            line += [estimate.value, estimate.low, estimate.high] if low < 0 else [estimate.value]
-        lines.append(tuple(line))
-    return measurements, lines
-
-
 # ---------------------------------------------------------------- tables and what was not measured
 
 USERS = (
@@ -287,21 +240,6 @@ USERS = (
     ),
     *(("ndcg_high", "95 % high"), ("hit_rate", "Hit rate"), ("lift", "Popularity lift")),
     *(("lift_low", "95 % low"), ("lift_high", "95 % high")),
-)
-ITEMS = (
-    *(
-        ("attribute", "Attribute"),
-        ("group", "Group"),
-        ("catalogue", "Catalogue share"),
-        ("exposure", "Exposure"),
-    ),
-    *(("history", "Histories"), ("held_out", "Held out"), ("over_history", "Over histories")),
-    *(
-        ("over_history_low", "95 % low"),
-        ("over_history_high", "95 % high"),
-        ("over_held_out", "Over held out"),
-    ),
-    *(("over_held_out_low", "95 % low"), ("over_held_out_high", "95 % high")),
 )
 KINDS: dict[str, Literal["text", "count"]] = {"attribute": "text", "group": "text", "n": "count"}
 

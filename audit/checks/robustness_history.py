@@ -20,6 +20,7 @@ SKEWED = "skewness-corrected t"
 QUICK = 50  # the most rows whose every single deletion a quick run tries
 Positive = Annotated[int, Field(ge=1)]
 Change = Literal["drop", "replace"]
+CHANGES: tuple[Change, ...] = ("drop", "replace")
 
 
 class HistoryRobustnessOptions(Options):
@@ -73,7 +74,8 @@ def robustness_history(subject: Subject, options: HistoryRobustnessOptions, ctx:
     test = subject.data.test
     before = histories.judged(subject, options.k)
     measurements: list[Measurement] = []
-    asked = [(c, m) for c in dict.fromkeys(options.changes) for m in sorted(set(options.items))]
+    changes = [change for change in CHANGES if change in options.changes]
+    asked = [(change, number) for change in changes for number in sorted(set(options.items))]
     for done, (change, number) in enumerate(asked):
         ctx.tick(done, len(asked) + 1)
         enough = histories.lengths(test.x["history"]) > number

@@ -57,6 +57,6 @@ def _flag(text: np.ndarray, column: str) -> np.ndarray:
 def _of_flags(columns: tuple[str, ...], flags: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the flags that some item has, and each item's equal parts of its own; none is '(missing)'."""
     whole = np.concatenate([flags, (flags.sum(axis=1, keepdims=True) == 0).astype(np.float64)], axis=1)
-    met = whole.any(axis=0)
+    met = whole.sum(axis=0) > 0
     names = tuple(name for name, there in zip((*columns, MISSING), met, strict=True) if there)
     return names, whole[:, met] / whole.sum(axis=1, keepdims=True)

@@ -58,7 +58,7 @@ def ndcg(rank: np.ndarray, k: int) -> np.ndarray:
 
 def hit(rank: np.ndarray, k: int) -> np.ndarray:
     """Return whether any[n] held-out item is among the first k."""
-    return (rank <= k).any(axis=1)
+    return rank.min(axis=1) <= k
 
 
 def reciprocal(rank: np.ndarray) -> np.ndarray:
