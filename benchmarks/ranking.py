@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
 from audit.assemble import read_data, read_model
 from audit.config import load
 from audit.digests import dataset_digest
-from audit.kept import Kept
 from audit.metrics import ranking
-from audit.subject import Catalogue, Dataset, Split, run_model
+from audit.subject import Dataset, Split, run_model
 
 K = 10
 
@@ -82,35 +79,31 @@ def summed(similar: np.ndarray, split: Split, recent: int) -> np.ndarray:
     return rows[:, 1:] @ similar.T
 
 
+def line(name: str, scores: np.ndarray, test: Split, how: str) -> None:
+    """Print a model's quality on the test rows."""
+    ndcg, hits, mrr = quality(scores, test)
+    print(f"| {name} | {ndcg:.4f} | {hits:.4f} | {mrr:.4f} | {how} |", flush=True)
+
+
 def main(config: str, *overrides: str) -> None:
-    """Print the models side by side."""
+    """Print the baselines, then the configured model, trained here (overrides are a.b=c)."""
     loaded = load(config, overrides)
     data = read_data(loaded)
-    catalogue = data.catalogue
-    assert isinstance(catalogue, Catalogue)
-    test, start = data.test, time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        made = read_model(loaded, data, dataset_digest(data), Kept(Path(folder)), lambda done, total: None)
-    spent = time.perf_counter() - start
-    scores = {one: run_model(made.model, data.splits[one].x) for one in ("validation", "test")}
-    chosen, knn = item_knn(data)
-    own = quality(scores["validation"], data.splits["validation"])[0]
-    chance = np.random.default_rng(0).random(scores["test"].shape)
-    history = made.training.rows if made.training else ()
+    catalogue, test = data.catalogue, data.test
+    assert catalogue is not None
     print(f"{len(test)} test rows, {catalogue.size} items, all unseen ones ranked")
-    print("| model | NDCG@10 | hit rate@10 | MRR | how |\n|---|---|---|---|---|")
-    for name, found, how in (
-        (
-            made.model.name,
-            scores["test"],
-            f"validation NDCG@10 {own:.4f}, {len(history)} epochs, {spent:.0f} s",
-        ),
-        ("item-kNN", knn, ", ".join(f"{k} {v:.4g}" for k, v in chosen.items())),
-        ("popularity", np.tile(catalogue.counts.astype(float), (len(test), 1)), "training counts"),
-        ("chance", chance, "uniform scores"),
-    ):
-        ndcg, hits, mrr = quality(found, test)
-        print(f"| {name} | {ndcg:.4f} | {hits:.4f} | {mrr:.4f} | {how} |", flush=True)
+    print("| model | NDCG@10 | hit rate@10 | MRR | how |\n|---|---|---|---|---|", flush=True)
+    line("chance", np.random.default_rng(0).random((len(test), catalogue.size)), test, "uniform scores")
+    line("popularity", np.tile(catalogue.counts.astype(float), (len(test), 1)), test, "training counts")
+    chosen, knn = item_knn(data)
+    line("item-kNN", knn, test, ", ".join(f"{name} {value:.4g}" for name, value in chosen.items()))
+    start = time.perf_counter()
+    made = read_model(loaded, data, dataset_digest(data), None, lambda done, total: None)
+    spent, validation = time.perf_counter() - start, data.splits["validation"]
+    own = quality(run_model(made.model, validation.x), validation)[0]
+    epochs = len(made.training.rows) if made.training else 0
+    how = f"{epochs} epochs, {spent:.0f} s, validation NDCG@10 {own:.4f}"
+    line(made.model.name, run_model(made.model, test.x), test, how)
 
 
 if __name__ == "__main__":
