@@ -161,6 +161,8 @@ def read_model(
 def _refuse(loaded: Loaded, given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any training, for what cannot be fitted after it."""
     training.refuse(given, data)
+    if given.scores is not None and data.catalogue is not None:
+        raise ConfigError("model.scores for a ranking task", "a network, or a Model given to audit.run")
     if given.scaling is not None:
         scaling.refuse(data, given.outputs, f"model.scaling={given.scaling}")
     if loaded.config.decision.parity is not None:
@@ -297,7 +299,7 @@ def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Netw
     train = data.splits["train"]
     assert given.network is not None
     if data.catalogue is not None:
-        if ".py" in given.network:
+        if given.network not in build.OF_HISTORIES:
             raise ConfigError(
                 f"model.network={given.network} for a ranking task",
                 "two_tower or sequential",

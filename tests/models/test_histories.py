@@ -52,7 +52,7 @@ def test_evaluation_scores_are_those_after_the_last_step_wherever_the_history_be
     assert np.isfinite(apply(network.params, {"history": np.zeros_like(history)})).all()
 
 
-@pytest.mark.parametrize("name", RANKERS)
+@pytest.mark.parametrize("name", ["sequential", pytest.param("two_tower", marks=pytest.mark.slow)])
 def test_a_rule_of_succession_is_learned(name):
     rng = np.random.default_rng(2)
     start = rng.integers(0, 12, 96)
