@@ -74,8 +74,8 @@ def robustness_history(subject: Subject, options: HistoryRobustnessOptions, ctx:
     test = subject.data.test
     before = histories.judged(subject, options.k)
     measurements: list[Measurement] = []
-    changes = [change for change in CHANGES if change in options.changes]
-    asked = [(change, number) for change in changes for number in sorted(set(options.items))]
+    numbers = sorted(set(options.items))
+    asked: list[tuple[Change, int]] = [(c, m) for c in CHANGES if c in options.changes for m in numbers]
     for done, (change, number) in enumerate(asked):
         ctx.tick(done, len(asked) + 1)
         enough = histories.lengths(test.x["history"]) > number
