@@ -25,23 +25,31 @@ NOTES = (
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Interactions in the order of (user, time): codes of users and items from 0, and whether each is liked."""
+    """Interactions in the order of (user, time): codes of users and items from 0, and whether each is liked.
+
+    tied: whether an interaction shares its time with the same user's one before it.
+    """
 
     user: np.ndarray
     item: np.ndarray
     liked: np.ndarray
+    tied: np.ndarray
     users: tuple[str, ...]
     items: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """A row to rank for: the user's code, the liked items before, all items before, and the held-out ones."""
+    """A row to rank for: the user's code, the liked items before, all items before, and the held-out ones.
+
+    tied: whether a held-out item shares its time with the interaction before it.
+    """
 
     user: int
     history: np.ndarray
     seen: np.ndarray
     held: np.ndarray
+    tied: bool
 
 
 def load(
@@ -136,7 +144,7 @@ def in_order(
     notes = [
         f"{int(tied.sum())} interactions share their time with the same user's one before: their order is drawn"
     ]
-    events = Events(user, item, liked, tuple(map(str, users)), tuple(map(str, items)))
+    events = Events(user, item, liked, tied, tuple(map(str, users)), tuple(map(str, items)))
     return events, {why: n for why, n in dropped.items() if n}, notes if tied.any() else []
 
 
@@ -152,7 +160,11 @@ def ranked(events: Events, held_out: int, back: int) -> list[_Row]:
         if len(liked) < 2 * held_out + 1:
             continue
         at = liked[len(liked) - back * held_out :][:held_out]
-        rows.append(_Row(user, item[liked[liked < at[0]]], item[: at[0]], item[at]))
+        rows.append(
+            _Row(
+                user, item[liked[liked < at[0]]], item[: at[0]], item[at], bool(events.tied[begin + at].any())
+            )
+        )
     return rows
 
 
@@ -248,6 +260,11 @@ def _short(events: Events, test: list[_Row], counts: np.ndarray) -> list[str]:
     left = len(events.users) - len(test)
     if left:
         notes.append(f"{left} users have too few liked items for a test row: they only train")
+    tied = sum(row.tied for row in test)
+    if tied:
+        notes.append(
+            f"{tied} test rows hold out an item of the same time as the one before: which is last was drawn"
+        )
     cold = sum(bool((counts[row.held] == 0).any()) for row in test)
     if cold:
         notes.append(f"{cold} test rows hold out an item that no training history has")

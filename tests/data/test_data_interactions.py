@@ -100,6 +100,14 @@ def test_users_and_items_get_their_groups_and_the_unknown_are_said(tmp_path):
     assert "1 items of the items file were never met" in notes
 
 
+def test_an_order_that_is_not_known_is_said(tmp_path):
+    lines = [*(f"u1,{item},5,{t}" for item, t in zip("abcd", (1, 2, 3, 3), strict=True)), *LINES[6:]]
+    notes = " ".join(_load(tmp_path, lines).provenance.notes)
+    assert "1 interactions share their time" in notes
+    assert "1 test rows hold out an item of the same time" in notes
+    assert "share their time" not in " ".join(_load(tmp_path, LINES).provenance.notes)
+
+
 def test_a_pair_met_twice_counts_once_at_its_first_time(tmp_path):
     data = _load(tmp_path, [*LINES, "u1,a,5,20"])
     assert data.provenance.dropped == {"a user's later interaction with the same item": 1}
@@ -198,3 +206,6 @@ def test_movielens_splits_as_its_readme_counts(data_root, monkeypatch):
     assert len(data.test) == 942  # of 943 users, one has fewer than three liked films
     assert sorted(np.unique(data.test.groups["gender"])) == ["F", "M"]
     assert len(data.catalogue.groups["genre"][0]) == 19
+    assert any(
+        note.startswith("412 test rows hold out an item of the same time") for note in data.provenance.notes
+    )
