@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audit import parity, scaling, training
-from audit.config import (
-    DecisionConfig,
-    DelimitedFile,
-    EmbeddedData,
-    InteractionData,
-    ItemFile,
-    Loaded,
-    ModelConfig,
-    TableData,
-    UserFile,
-)
+from audit.config import DecisionConfig, EmbeddedData, InteractionData, Loaded, ModelConfig, TableData
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Table
 from audit.kept import Kept
@@ -64,7 +54,9 @@ def read_data(loaded: Loaded) -> Dataset:
     if data is None:
         raise ConfigError("data is missing", "a data block, or a Dataset given to audit.run", "add it")
     if isinstance(data, InteractionData):
-        return _interactions(loaded, data)
+        from audit import read_interactions
+
+        return read_interactions.read(loaded, data)
     plan = SplitPlan(**data.split.model_dump(), seed=loaded.config.seed)
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
@@ -92,32 +84,6 @@ def read_data(loaded: Loaded) -> Dataset:
         obtain=data.obtain,
         licence=data.licence,
         favourable=data.favourable,
-        sha256=data.sha256,
-    )
-
-
-def _interactions(loaded: Loaded, data: InteractionData) -> Dataset:
-    """Return the dataset of interactions, with what is known of users and items."""
-    from audit.data import interactions
-    from audit.data.delimited import Delimited
-    from audit.data.interaction_roles import InteractionRoles, ItemRoles, UserRoles
-
-    def file(given: DelimitedFile) -> Delimited:
-        path = loaded.path(given.path, data.obtain)
-        return Delimited(path, given.separator, given.names, given.encoding)
-
-    def roles(kind: Any, given: UserFile | ItemFile | None) -> Any:
-        return given and kind(**{**given.model_dump(exclude={"file"}), "file": file(given.file)})
-
-    how = data.model_dump(include={"positive", "held_out", "window"})
-    return interactions.load(
-        data.name or loaded.config.name,
-        InteractionRoles(file(data.file), **data.columns.model_dump(), **how),
-        roles(UserRoles, data.users),
-        roles(ItemRoles, data.items),
-        seed=loaded.config.seed,
-        obtain=data.obtain,
-        licence=data.licence,
         sha256=data.sha256,
     )
 
