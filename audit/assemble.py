@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audit import parity, scaling, training
-from audit.config import DecisionConfig, EmbeddedData, Loaded, ModelConfig, TableData
+from audit.config import DecisionConfig, EmbeddedData, InteractionData, Loaded, ModelConfig, TableData
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Table
 from audit.kept import Kept
@@ -53,6 +53,10 @@ def read_data(loaded: Loaded) -> Dataset:
     data = loaded.config.data
     if data is None:
         raise ConfigError("data is missing", "a data block, or a Dataset given to audit.run", "add it")
+    if isinstance(data, InteractionData):
+        from audit import read_interactions
+
+        return read_interactions.read(loaded, data)
     plan = SplitPlan(**data.split.model_dump(), seed=loaded.config.seed)
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
@@ -123,6 +127,8 @@ def read_model(
 def _refuse(loaded: Loaded, given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any training, for what cannot be fitted after it."""
     training.refuse(given, data)
+    if given.scores is not None and data.catalogue is not None:
+        raise ConfigError("model.scores for a ranking task", "a network, or a Model given to audit.run")
     if given.scaling is not None:
         scaling.refuse(data, given.outputs, f"model.scaling={given.scaling}")
     if loaded.config.decision.parity is not None:
@@ -257,11 +263,20 @@ def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Netw
     from models import build, own
 
     train = data.splits["train"]
+    assert given.network is not None
+    if data.catalogue is not None:
+        if given.network not in build.OF_HISTORIES:
+            raise ConfigError(
+                f"model.network={given.network} for a ranking task",
+                "two_tower or sequential",
+                "give a model of your own to audit.run",
+            )
+        items, shape = data.catalogue.size, train.x["history"].shape[1:]
+        return build.build(given.network, shape=shape, outputs=items, seed=seed, options=given.options)
     shape = np.shape(train.x)[1:]
     outputs = {"binary": 1, "multiclass": len(data.classes), "multilabel": len(data.classes)}.get(
         data.task, 1
     )
-    assert given.network is not None
     if ".py" in given.network:
         if given.options:
             raise ConfigError(

@@ -41,7 +41,7 @@ class Grouping:
         return measure if len(self.axes) == 1 else CROSSED + measure
 
 
-def attributes(check: str, asked: Iterable[str], known: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+def attributes(check: str, asked: Iterable[str], known: Mapping[str, object]) -> tuple[str, ...]:
     """Return the attributes to compare: those asked for, else all; ConfigError for an unknown one."""
     for name in asked:
         if name not in known:

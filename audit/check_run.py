@@ -32,6 +32,7 @@ NEEDS = {
     "legitimate": "a declared legitimate factor",
     "probabilities": "class probabilities",
     "calibration": "calibration rows",
+    "catalogue": "a catalogue of items that are ranked",
 }
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from audit import yaml_text
 from audit.config_errors import validated
+from audit.config_interactions import InteractionData
 from audit.errors import ConfigError
 from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
@@ -99,7 +100,7 @@ class ImageData(Frozen):
     sha256: str | None = Field(default=None, description="expected digest of the files, refused if other")
 
 
-DataConfig = Annotated[EmbeddedData | TableData | ImageData, Field(discriminator="source")]
+DataConfig = Annotated[EmbeddedData | TableData | ImageData | InteractionData, Field(discriminator="source")]
 
 
 class TrainConfig(Frozen):
@@ -137,7 +138,9 @@ class TrainConfig(Frozen):
 class ModelConfig(Frozen):
     """A network by name or './net.py:build', trained here or restored; or a file of scores in its place."""
 
-    network: str | None = Field(default=None, description="mlp, cnn, classic_cnn or ./file.py:function")
+    network: str | None = Field(
+        default=None, description="mlp, cnn, classic_cnn, two_tower, sequential or ./file.py:function"
+    )
     options: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig | None = None
     weights: str | None = Field(default=None, description="a checkpoint folder to restore")

@@ -19,7 +19,9 @@ def examine(subject: Subject) -> None:
 def _shape(data: Dataset, model: Model, outputs: np.ndarray, rows: int, split: str) -> None:
     """Check [n, k] against the rows and the classes."""
     classes = len(data.classes)
-    columns = {"binary": (1, 2), "multiclass": (classes,), "multilabel": (classes,)}.get(data.task, (1,))
+    items = data.catalogue.size if data.catalogue is not None else 1
+    widths = {"binary": (1, 2), "multiclass": (classes,), "multilabel": (classes,), "ranking": (items,)}
+    columns = widths.get(data.task, (1,))
     if outputs.ndim != 2 or outputs.shape[0] != rows or outputs.shape[1] not in columns:
         wanted = " or ".join(f"({rows}, {k})" for k in columns)
         raise ModelError(

@@ -37,7 +37,8 @@ class Split:
     x: for a table one float32 matrix [n, d] in the features' own units, a categorical column holding
     its category's code (0 is a category not seen in train); for images float32 [n, height, width,
     channels] in [0, 1]; a dict of arrays for sequences and user-item pairs.
-    y: int class [n], 0/1 matrix [n, k] (multilabel) or float [n] (regression, ranking).
+    y: int class [n], 0/1 matrix [n, k] (multilabel), float [n] (regression) or the codes [n, m] of the items
+    that came next (ranking; 0: nothing did).
     """
 
     x: Inputs
@@ -89,6 +90,23 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The items that a ranking task ranks: item i is output column i, and code i + 1 in histories, where 0 pads.
+
+    counts: how often training histories hold each item[items]. groups: attribute -> the names of its groups and
+    member[items, names], each item's parts of them, which add up to 1.
+    """
+
+    counts: np.ndarray
+    groups: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return the number of items."""
+        return len(self.counts)
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Disjoint splits of one task: train fits, validation chooses, calibration tunes, test is judged once.
 
@@ -108,6 +126,7 @@ class Dataset:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     scale: np.ndarray | None = None
+    catalogue: Catalogue | None = None
     provenance: Provenance = Provenance()
 
     @property
@@ -181,6 +200,7 @@ class Subject:
             "features": bool(data.features),
             "favourable": data.favourable is not None,
             "probabilities": model.outputs != "values",
+            "catalogue": data.catalogue is not None,
             "calibration": len(self.outputs.get("calibration", ())) > 0,
         }
         return frozenset(name for name, there in present.items() if there)

@@ -144,8 +144,8 @@ def _fitted(course: Course, network: Network, recipe: Recipe, tick: Tick, pertur
     from models.train import fit
 
     data, how = course.data, course.how
-    if data.task == "ranking":
-        raise ConfigError("model.train for a ranking task", "a trained network (weights) or scores")
+    if data.task == "ranking" and data.catalogue is None:
+        raise ConfigError("model.train for a ranking task of a table", "source: interactions, or scores")
     train, validation = data.splits["train"], data.splits["validation"]
     penalty = replay = joint = extra = held = None
     if how.adversarial and perturb is None:

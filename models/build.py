@@ -16,8 +16,17 @@ from models.adapt import from_nnx
 from models.cnn import CNN, ClassicCNN, ClassicCNNOptions, CNNOptions
 from models.mlp import MLP, Columns, MLPOptions
 from models.network import Network, problem
+from models.sequential import Sequential, SequentialOptions
+from models.two_tower import TwoTower, TwoTowerOptions
 
-OPTIONS: dict[str, type] = {"mlp": MLPOptions, "cnn": CNNOptions, "classic_cnn": ClassicCNNOptions}
+OPTIONS: dict[str, type] = {
+    "mlp": MLPOptions,
+    "cnn": CNNOptions,
+    "classic_cnn": ClassicCNNOptions,
+    "two_tower": TwoTowerOptions,
+    "sequential": SequentialOptions,
+}
+OF_HISTORIES = ("two_tower", "sequential")
 
 
 def options_of(network: str) -> type:
@@ -52,6 +61,8 @@ def build(
     if network == "mlp":
         columns = _table(shape, columns, x_train)
         built = from_nnx(MLP(columns, outputs, chosen, np.asarray(x_train), rngs=rngs), network)
+    elif network in OF_HISTORIES:
+        built = from_nnx(_of_histories(network, shape, outputs, chosen, rngs), network)
     else:
         image = _image(network, shape)
         module = (
@@ -103,6 +114,21 @@ def _table(shape: tuple[int, ...], columns: Columns | None, x_train: Any) -> Col
             f"{len(columns)} entries in columns", f"one for each of {shape[0]} columns", "match them"
         )
     return columns
+
+
+def _of_histories(
+    network: str, shape: tuple[int, ...], items: int, options: Any, rngs: nnx.Rngs
+) -> TwoTower | Sequential:
+    """Return a network of histories of `shape` steps that scores the items."""
+    if len(shape) != 1 or items < 2:
+        raise problem(
+            f"shape={shape} and {items} items for network {network!r}",
+            "(steps,) and two items",
+            "use it to rank",
+        )
+    if network == "two_tower":
+        return TwoTower(items, options, rngs=rngs)
+    return Sequential(shape[0], items, options, rngs=rngs)
 
 
 def _image(network: str, shape: tuple[int, ...]) -> tuple[int, int, int]:

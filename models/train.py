@@ -40,7 +40,7 @@ def fit(
     network: Network,
     train: tuple[Any, ...],
     validation: tuple[Any, ...] | None,
-    task: Literal["binary", "multiclass", "multilabel", "regression"],
+    task: Literal["binary", "multiclass", "multilabel", "regression", "ranking"],
     recipe: Recipe,
     *,
     perturb: Perturb | None = None,

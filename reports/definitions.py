@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reports.definitions_ranking import OF_RANKING
+
 _ATTACKED = "an upper bound of robust accuracy, since a stronger attack may find more"
 _FLIPPED = "a lower bound, since a stronger attack may flip more"
 _ACCURACY = {
@@ -267,6 +269,7 @@ DEFINED = {
         ("calibration.scores", _SCORES),
         ("calibration.selective", _SELECTIVE),
         ("calibration.conformal", _CONFORMAL),
+        *OF_RANKING,
     )
     for name, text in texts.items()
 }

@@ -1,4 +1,4 @@
-"""What every test shares: two CPU devices, strict shapes, deterministic hypothesis, three small subjects."""
+"""What every test shares: two CPU devices, strict shapes, deterministic hypothesis, small subjects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ import pytest
 from audit.evidence import Artifact
 from audit.memory_maps import make_room
 from audit.registry import Context
-from audit.subject import Dataset, DecisionRule, Feature, Model, Split, Subject, observe
+from audit.subject import Catalogue, Dataset, DecisionRule, Feature, Model, Split, Subject, observe
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
@@ -139,6 +139,46 @@ def regression_subject(table_subject) -> Subject:
         network="linear regression",
     )
     return observe(model, data)
+
+
+@pytest.fixture(scope="session")
+def ranking_subject() -> Subject:
+    """400 users with up to 8 liked of 40 items and one held out, and a model of nearness to the history."""
+    rng = np.random.default_rng(13)
+    places, kinds = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
+    splits = {n: _histories(rng, SIZES[n], n, places) for n in ("train", "validation", "test")}
+    splits["calibration"] = splits["test"].take(np.arange(0))
+    counts = np.bincount(splits["train"].x["history"].ravel(), minlength=41)[1:]
+    data = Dataset(
+        name="synthetic films",
+        task="ranking",
+        modality="interactions",
+        splits=splits,
+        target="next film",
+        catalogue=Catalogue(counts, {"genre": (("comedy", "drama", "war"), np.eye(3)[kinds])}),
+    )
+    params = {"embed": jnp.asarray(places, jnp.float32), "bias": jnp.asarray(counts / 100, jnp.float32)}
+    model = Model("near", _near, params, outputs="values", decision=DecisionRule("top_k", k=10))
+    return observe(model, data)
+
+
+def _near(params, x):
+    """Return scores[n, 40]: popularity, and the inner product with the mean of the history's places."""
+    embed = jnp.concatenate([jnp.zeros((1, 4)), params["embed"]])
+    state = embed[x["history"]].sum(axis=1) / jnp.maximum((x["history"] > 0).sum(axis=1), 1)[:, None]
+    return state @ params["embed"].T + params["bias"][None]
+
+
+def _histories(rng: np.random.Generator, n: int, name: str, places: np.ndarray) -> Split:
+    """Return n users who take nine items near their own taste, popular ones first, and see a few others."""
+    taste = rng.normal(size=(n, 4))
+    drawn = np.argsort(-(taste @ places.T + rng.gumbel(size=(n, 40)) - np.arange(40) / 20), axis=1) + 1
+    history, seen = drawn[:, :8].astype(np.int32), drawn[:, [*range(8), 38, 39]].astype(np.int32)
+    history[: n // 4, :3] = 0
+    sex = np.where(rng.random(n) < 0.45, "female", "male")
+    age = np.asarray(["(missing)", "25 or younger", "older"])[rng.choice(3, n, p=[0.05, 0.35, 0.6])]
+    x = {"history": history, "seen": seen}
+    return Split(x, drawn[:, [8]].astype(np.int32), _ids(name, n), groups={"sex": sex, "age": age})
 
 
 def _linear(params, x):

@@ -273,7 +273,8 @@ def test_the_learning_rate_rises_then_falls_to_zero():
         ((X, LINE + 1), "binary", "classes 1 to 2"),
         ((X, LINE), "multilabel", r"1 output\(s\) for task multilabel"),
         ((X, np.stack([X[:, 0]] * 2, 1)), "regression", r"1 output\(s\) for task regression"),
-        ((X, LINE), "ranking", "task='ranking'"),
+        ((X, LINE), "sorting", "task='sorting'"),
+        ((X, LINE), "ranking", "item codes"),
         ((np.where(X > 2, np.nan, X), LINE), "binary", "training loss nan at epoch 1"),
     ],
 )
