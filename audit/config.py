@@ -99,7 +99,49 @@ class ImageData(Frozen):
     sha256: str | None = Field(default=None, description="expected digest of the files, refused if other")
 
 
-DataConfig = Annotated[EmbeddedData | TableData | ImageData, Field(discriminator="source")]
+class TextColumns(Frozen, coerce_numbers_to_str=True):
+    """What each column of a table of texts is for; a column in no role is not read."""
+
+    text: str = Field(description="holds the texts")
+    target: str
+    positive: str | None = Field(default=None, description="the target's value that is class 1 (binary)")
+    classes: tuple[str, ...] = Field(default=(), description="the target's values in order; found when empty")
+    favourable: str | None = Field(default=None, description="the class that is good for the person")
+    sensitive: tuple[str, ...] = Field(default=(), description="groups")
+    id: str | None = None
+    cluster: str | None = Field(default=None, description="texts of one person")
+    missing: tuple[str, ...] = Field(default=(), description="cells that mean missing, such as 'n/a'")
+
+
+class TokensConfig(Frozen):
+    """How texts are cut into tokens; the vocabulary is fitted on the training texts alone."""
+
+    kind: Literal["bytes", "characters"] = Field(
+        default="bytes", description="what is joined to tokens: bytes (none is unknown) or characters"
+    )
+    size: int = Field(default=8000, ge=300, description="tokens in the vocabulary at most")
+    length: int = Field(default=64, ge=1, description="tokens that are read of a text")
+    lower: bool = Field(default=True, description="capital and small letters are the same")
+    least: int = Field(default=2, ge=1, description="how often a piece must occur in the training texts")
+
+
+class TextData(Frozen):
+    """Texts with class labels in a CSV or Parquet table, with test rows in a file of their own or split off."""
+
+    source: Literal["text"]
+    name: str = ""
+    task: Literal["binary", "multiclass"] = "multiclass"
+    path: str
+    test: str | None = None
+    columns: TextColumns
+    tokens: TokensConfig = TokensConfig()
+    split: SplitConfig = SplitConfig()
+    obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
+    licence: str = ""
+    sha256: str | None = None
+
+
+DataConfig = Annotated[EmbeddedData | TableData | ImageData | TextData, Field(discriminator="source")]
 
 
 class TrainConfig(Frozen):
@@ -137,7 +179,9 @@ class TrainConfig(Frozen):
 class ModelConfig(Frozen):
     """A network by name or './net.py:build', trained here or restored; or a file of scores in its place."""
 
-    network: str | None = Field(default=None, description="mlp, cnn, classic_cnn or ./file.py:function")
+    network: str | None = Field(
+        default=None, description="mlp, cnn, classic_cnn, gru, transformer or ./file.py:function"
+    )
     options: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig | None = None
     weights: str | None = Field(default=None, description="a checkpoint folder to restore")

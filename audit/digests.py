@@ -37,7 +37,10 @@ def dataset_digest(data: Dataset) -> dict[str, str]:
     features = [(f.name, f.kind, f.mutable, float(f.scale)) for f in data.features]
     meaning = [data.task, data.classes, data.favourable, features]
     bounds = of_arrays([data.low, data.high, data.scale])
-    return {**splits, "data": of_json([splits, meaning, bounds])}
+    if data.tokens is None:
+        return {**splits, "data": of_json([splits, meaning, bounds])}
+    tokens = hashlib.sha256(data.tokens.saved).hexdigest()
+    return {**splits, "data": of_json([splits, meaning, bounds, tokens])}
 
 
 def model_digest(model: Model) -> str:
@@ -80,7 +83,8 @@ def source_digest() -> str:
 
 def _rows(split: Split) -> list[Any]:
     """Return what identifies the rows of a split."""
-    return [split.x, split.y, dict(split.groups), split.cluster, split.weight, dict(split.legitimate)]
+    rows = [split.x, split.y, dict(split.groups), split.cluster, split.weight, dict(split.legitimate)]
+    return rows if split.text is None else [*rows, split.text]
 
 
 def _feed(total: Any, tree: Any) -> None:
