@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.attacks.edits import (
@@ -51,7 +51,8 @@ def test_the_distance_is_the_published_one(a, b, distance):
     assert damerau(list(a), list(b)) == distance
 
 
-@given(st.text(alphabet="ab", max_size=5), st.text(alphabet="ab", max_size=5))
+@settings(max_examples=25)
+@given(st.text(alphabet="ab", max_size=4), st.text(alphabet="ab", max_size=4))
 def test_the_distance_is_the_shortest_path_of_single_edits(a, b):
     reached, near = {a}, {a}
     for steps in range(10):
@@ -65,9 +66,10 @@ def test_the_distance_is_the_shortest_path_of_single_edits(a, b):
 
 def _ab(text):
     """The texts of a and b that lie one edit away."""
-    return {one for one in _one_away(text) if set(one) <= {"a", "b"} and len(one) <= 7}
+    return {one for one in _one_away(text) if set(one) <= {"a", "b"} and len(one) <= 6}
 
 
+@settings(max_examples=40)
 @given(PLAIN)
 def test_a_character_edit_is_one_operation_within_its_word(text):
     for start, end in words(text):
@@ -96,6 +98,7 @@ def test_a_script_without_keys_is_doubled_swapped_and_cut():
     assert set(character_edits("не", 0, 2)) == {"ен", "н", "е", "нне", "нее", "Не", "нЕ"}
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["a", "bb", "a-c", "!"]), min_size=1, max_size=5))
 def test_a_word_edit_is_one_operation_on_words(given_words):
     text = " ".join(given_words)
@@ -110,6 +113,7 @@ def test_word_edits_drop_repeat_and_exchange():
 
 
 @pytest.mark.parametrize("kind", ["character", "word"])
+@settings(max_examples=40)
 @given(text=PLAIN, edits=st.integers(0, 4), seed=st.integers(0, 99))
 def test_random_edits_keep_to_their_number_and_seed(kind, text, edits, seed):
     once, again = (some_edits(text, kind, edits, np.random.default_rng(seed)) for _ in range(2))

@@ -194,13 +194,14 @@ def test_a_vocabulary_that_cannot_be_is_refused(wrong):
 
 def test_banking77_is_read_whole(data_root):
     folder = data_root / "banking77"
-    data = load(
-        "b", "multiclass", folder / "train.csv.gz", folder / "test.csv.gz", "text", Roles("category"), PLAN, VocabularyPlan()
-    )  # fmt: skip
+    files = (folder / "train.csv.gz", folder / "test.csv.gz")
+    data = load("b", "multiclass", *files, "text", Roles("category"), PLAN, VocabularyPlan())
     assert len(data.classes) == 77
     assert len(data.test) == 3080
     assert sum(len(s) for s in data.splits.values()) == 13_083
-    assert data.provenance.repeated_in_test == 6  # but for case and blanks; the publisher's count of equal texts is 0
+    assert (
+        data.provenance.repeated_in_test == 6
+    )  # but for case and blanks; the publisher's count of equal texts is 0
 
 
 def test_financial_phrasebank_keeps_repeated_sentences_together(data_root):
