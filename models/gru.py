@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 from flax import nnx
@@ -53,5 +54,5 @@ class GRU(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return outputs[n, k] of ids x[n, t]; padding is neither read nor pooled."""
         lengths = (x != PAD).sum(axis=1)
-        states = self.read(self.dropout(self.embedding(x)), seq_lengths=lengths)
+        states: Any = self.read(self.dropout(self.embedding(x)), seq_lengths=lengths)
         return self.last(self.dropout(pooled(states, x)))

@@ -31,7 +31,7 @@ class _Pair(NamedTuple):
 
     true: int
     wrong: int
-    count: int
+    rows: int
     share: Estimate
 
 
@@ -123,7 +123,7 @@ def _most_confused(subject: Subject, predicted: np.ndarray, matrix: np.ndarray) 
     """Return every pair that occurs, the largest share first, ties in the classes' order."""
     wrong = matrix - np.diag(np.diag(matrix))
     pairs = [_pair(subject, predicted, int(a), int(b)) for a, b in np.argwhere(wrong > 0)]
-    return sorted(pairs, key=lambda p: (-(p.share.value or 0.0), -p.count, p.true, p.wrong))
+    return sorted(pairs, key=lambda p: (-(p.share.value or 0.0), -p.rows, p.true, p.wrong))
 
 
 def _limits(share: Estimate, among: int) -> tuple[float, float]:
@@ -159,7 +159,7 @@ def _table(classes: tuple[str, ...], matrix: np.ndarray, pairs: list[_Pair], amo
         Column(name="back", label="The other way", kind="count"),
     )
     rows = [
-        (classes[p.true], classes[p.wrong], p.count, int(matrix[p.true].sum()), p.share.value)
+        (classes[p.true], classes[p.wrong], p.rows, int(matrix[p.true].sum()), p.share.value)
         + (*_limits(p.share, among), int(matrix[p.wrong, p.true]))
         for p in pairs
     ]

@@ -42,12 +42,14 @@ def fit(texts: Sequence[str], plan: VocabularyPlan) -> Tokens:
     made.train_from_iterator(sorted(texts), trainer)
     made.enable_truncation(plan.length)
     made.enable_padding(length=plan.length, pad_id=0, pad_token=PAD)
+    size = made.get_vocab_size()
+    lower = ", lower-cased" if plan.lower else ""
     return Tokens(
         encode=_encoder(made, plan.length),
-        vocabulary=made.get_vocab_size(),
+        vocabulary=size,
         saved=made.to_str(pretty=True).encode(),
-        says=f"byte-pair encoding of {plan.kind}: {made.get_vocab_size()} tokens fitted on the {len(texts)} training texts, "
-        f"{plan.length} tokens a text at most{', lower-cased' if plan.lower else ''}",
+        says=f"byte-pair encoding of {plan.kind}: {size} tokens fitted on the {len(texts)} training texts, "
+        f"{plan.length} tokens a text at most{lower}",
     )
 
 
@@ -86,7 +88,9 @@ def _empty(plan: VocabularyPlan) -> tuple[Any, Any]:
         trainer = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **common)
     else:
         made = Tokenizer(models.BPE(unk_token=UNKNOWN))
-        made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+        made.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+        )
         trainer = trainers.BpeTrainer(**common)
     lower = [normalizers.Lowercase()] if plan.lower else []
     made.normalizer = normalizers.Sequence([normalizers.NFC(), *lower])

@@ -10,6 +10,16 @@ def damerau(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
 
     Transpositions are of neighbours, and what lies between them may be edited as well (Lowrance and Wagner 1975).
     """
+    start = next((i for i, (c, d) in enumerate(zip(a, b, strict=False)) if c != d), min(len(a), len(b)))
+    a, b = a[start:], b[start:]
+    same = next(
+        (i for i, (c, d) in enumerate(zip(a[::-1], b[::-1], strict=False)) if c != d), min(len(a), len(b))
+    )
+    return _between(a[: len(a) - same], b[: len(b) - same])
+
+
+def _between(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
+    """Return the distance of two sequences whose ends differ."""
     far = len(a) + len(b)
     cost = {(-1, -1): far}
     for i in range(len(a) + 1):
