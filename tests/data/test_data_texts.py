@@ -2,16 +2,19 @@
 
 import gzip
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from audit.data import vocabulary
+from audit.data.arrays import from_splits
 from audit.data.roles import Roles, SplitPlan
 from audit.data.texts import from_frame, load
 from audit.data.vocabulary import VocabularyPlan
 from audit.errors import DataError
+from audit.subject import Split, Tokens
 
 pytest.importorskip("tokenizers")
 ROLES, PLAN, TOKENS = Roles("label"), SplitPlan(), VocabularyPlan("characters", 400, 8)
@@ -192,6 +195,44 @@ def test_unfit_tables_are_refused_in_one_line(frame, says):
 def test_a_vocabulary_that_cannot_be_is_refused(wrong):
     with pytest.raises(DataError, match="tokens: "):
         VocabularyPlan(**wrong)
+
+
+def _own():
+    texts = np.array(["lost card", "card", "the rate", "rate"], object)
+    encode = lambda given: np.array([[1 + ("card" in one), len(one.split())] for one in given], np.int32)  # noqa: E731
+    tokens = Tokens(encode, 5)
+    return Split(encode(texts), np.array([0, 0, 1, 1]), np.array(list("abcd")), text=texts), tokens
+
+
+def test_texts_with_an_encoder_of_ones_own_keep_both():
+    split, tokens = _own()
+    data = from_splits("mine", "binary", {"test": split}, tokens=tokens)
+    assert data.modality == "text"
+    assert data.tokens is tokens
+    assert data.test.x.dtype == np.int32
+    np.testing.assert_array_equal(data.test.x, split.x)
+    assert data.test.text.tolist() == split.text.tolist()
+    assert data.features == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"text": None}, "no text"),
+        ({"x": np.ones((4, 2), np.int32)}, "x differs"),
+        ({"text": np.array(["card"] * 3, object)}, "text has shape"),
+    ],
+)
+def test_texts_that_are_not_their_tokens_are_refused(changes, says):
+    split, tokens = _own()
+    with pytest.raises(DataError, match=says):
+        from_splits("mine", "binary", {"test": replace(split, **changes)}, tokens=tokens)
+
+
+def test_ids_beyond_the_vocabulary_are_refused():
+    split, tokens = _own()
+    with pytest.raises(DataError, match="ids from 1 to 2"):
+        from_splits("mine", "binary", {"test": split}, tokens=replace(tokens, vocabulary=2))
 
 
 def test_banking77_is_read_whole(data_root):
