@@ -18,7 +18,8 @@ class TransformerOptions:
 
     width: dimensions of a token. layers: blocks; 0 pools the embeddings themselves. heads: of attention, which
     divide the width. hidden: units of a block's feed-forward part. dropout: rate after each part and before the
-    last layer. token_dropout: share of the tokens that training reads as unknown ones.
+    last layer. token_dropout: share of the tokens that training reads as unknown ones. norm: normalise before
+    pooling; without it and without blocks a rare token, whose embedding is still small, says little.
     """
 
     width: int = 128
@@ -27,6 +28,7 @@ class TransformerOptions:
     hidden: int = 256
     dropout: float = 0.2
     token_dropout: float = 0.1
+    norm: bool = True
 
     def __post_init__(self) -> None:
         for name in ("width", "heads", "hidden"):
@@ -35,6 +37,8 @@ class TransformerOptions:
         check_rate("token_dropout", self.token_dropout)
         if type(self.layers) is not int or self.layers < 0:
             raise problem(f"layers={self.layers!r}", "a whole number of at least 0", "for example 2")
+        if not isinstance(self.norm, bool):
+            raise problem(f"norm={self.norm!r}", "true or false", "true normalises before pooling")
         if self.width % self.heads:
             raise problem(
                 f"width={self.width}, heads={self.heads}", "heads that divide the width", "change one"
@@ -67,7 +71,7 @@ class Transformer(nnx.Module):
         self.embedding = Embedding(vocabulary, options.width, options.token_dropout, rngs=rngs)
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (length, options.width)))
         self.blocks = nnx.List(Block(options, rngs=rngs) for _ in range(options.layers))
-        self.norm = nnx.LayerNorm(options.width, rngs=rngs)
+        self.norm = nnx.LayerNorm(options.width, rngs=rngs) if options.norm else None
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.last = nnx.Linear(2 * options.width, outputs, rngs=rngs)
 
@@ -78,4 +82,4 @@ class Transformer(nnx.Module):
         h = self.dropout(self.embedding(x) + self.positions[...][None])
         for block in self.blocks:
             h = block(h, mask)
-        return self.last(self.dropout(pooled(self.norm(h), x)))
+        return self.last(self.dropout(pooled(h if self.norm is None else self.norm(h), x)))

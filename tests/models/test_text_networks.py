@@ -102,6 +102,7 @@ def test_inputs_that_are_no_tokens_are_refused(network):
         ("transformer", {"layers": -1}),
         ("transformer", {"width": 10, "heads": 4}),
         ("transformer", {"dropout": 1.5}),
+        ("transformer", {"norm": 1}),
     ],
 )
 def test_options_that_cannot_be_are_refused(network, wrong):
