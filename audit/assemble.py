@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from audit import parity, scaling, training
-from audit.config import DecisionConfig, EmbeddedData, InteractionData, Loaded, ModelConfig, TableData
+from audit.config import (
+    DecisionConfig,
+    EmbeddedData,
+    InteractionData,
+    Loaded,
+    ModelConfig,
+    TableData,
+    TextData,
+)
 from audit.errors import ConfigError, ModelError
 from audit.evidence import Table
 from audit.kept import Kept
@@ -18,6 +26,7 @@ from audit.store import sha256
 from audit.subject import Dataset, DecisionRule, Model
 
 if TYPE_CHECKING:
+    from audit.data.roles import SplitPlan
     from models.network import Network
     from models.rewrite.choose import Choice
     from models.scaling import Method
@@ -73,6 +82,8 @@ def read_data(loaded: Loaded) -> Dataset:
             licence=data.licence,
             sha256=data.sha256,
         )
+    if isinstance(data, TextData):
+        return _texts(loaded, data, name, plan)
     return images.load(
         name,
         loaded.path(data.path, data.obtain),
@@ -84,6 +95,28 @@ def read_data(loaded: Loaded) -> Dataset:
         obtain=data.obtain,
         licence=data.licence,
         favourable=data.favourable,
+        sha256=data.sha256,
+    )
+
+
+def _texts(loaded: Loaded, data: TextData, name: str, plan: SplitPlan) -> Dataset:
+    """Return the dataset of a block of texts."""
+    from audit.data import texts
+    from audit.data.roles import Roles
+    from audit.data.vocabulary import VocabularyPlan
+
+    given = data.columns.model_dump()
+    return texts.load(
+        name,
+        data.task,
+        loaded.path(data.path, data.obtain),
+        _optional(loaded, data.test, data.obtain),
+        given.pop("text"),
+        Roles(**given),
+        plan,
+        VocabularyPlan(**data.tokens.model_dump()),
+        obtain=data.obtain,
+        licence=data.licence,
         sha256=data.sha256,
     )
 
@@ -166,7 +199,8 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
 
     assert given.scores is not None
     path = loaded.path(
-        given.scores, loaded.config.data.obtain if isinstance(loaded.config.data, TableData) else ""
+        given.scores,
+        loaded.config.data.obtain if isinstance(loaded.config.data, TableData | TextData) else "",
     )
     own = f" ({', '.join(given.columns)})" if given.columns else ""
     drawn = (f"Scores of {given.span[0]:g} to {given.span[1]:g}, read as 0 to 1.",) if given.span else ()
@@ -188,7 +222,7 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
 def _id(loaded: Loaded) -> str:
     """Return the column that holds the rows' own ids."""
     data = loaded.config.data
-    return (data.columns.id if isinstance(data, TableData) else None) or "id"
+    return (data.columns.id if isinstance(data, TableData | TextData) else None) or "id"
 
 
 def _network(
@@ -292,6 +326,7 @@ def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Netw
         columns=tuple(len(f.categories) + 1 if f.kind == "categorical" else 0 for f in data.features) or None,
         x_train=train.x,
         y_train=train.y if data.task == "regression" else None,
+        vocabulary=data.tokens.vocabulary if data.tokens else None,
     )
 
 

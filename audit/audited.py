@@ -18,6 +18,8 @@ from audit.registry import find
 from audit.subject import Dataset, Subject, observe
 from models import checkpoint
 
+VOCABULARY = "tokens/vocabulary.json"  # the fitted tokenizer of texts, beside the record
+
 
 @dataclass(frozen=True, eq=False)
 class Desk:
@@ -55,6 +57,8 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             "outputs": of_arrays(dict(subject.outputs)),
         }
         sidecar = {row_outcomes.PATH: row_outcomes.of(subject)} if loaded.config.record.row_outcomes else {}
+        if desk.data.tokens is not None and desk.data.tokens.saved:
+            sidecar[VOCABULARY] = desk.data.tokens.saved
     results, files, reused = _run_checks(desk, made, subject, digests, stage)
     with desk.clock(f"{stage}gate"):
         now = dt.datetime.now(dt.UTC)

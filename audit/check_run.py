@@ -23,6 +23,8 @@ from audit.subject import Subject
 
 NEEDS = {
     "gradient": "gradients through the model",
+    "numbers": "inputs that are numbers, not words",
+    "text": "texts and their tokens",
     "function": "a model that can be run on new inputs",
     "bounds": "declared bounds of the inputs",
     "groups": "a sensitive attribute",

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from audit import yaml_text
 from audit.config_errors import validated
 from audit.config_interactions import InteractionData
+from audit.config_texts import TextColumns, TokensConfig
 from audit.errors import ConfigError
 from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
@@ -100,7 +101,25 @@ class ImageData(Frozen):
     sha256: str | None = Field(default=None, description="expected digest of the files, refused if other")
 
 
-DataConfig = Annotated[EmbeddedData | TableData | ImageData | InteractionData, Field(discriminator="source")]
+class TextData(Frozen):
+    """Texts with class labels in a CSV or Parquet table, with test rows in a file of their own or split off."""
+
+    source: Literal["text"]
+    name: str = ""
+    task: Literal["binary", "multiclass"] = "multiclass"
+    path: str
+    test: str | None = None
+    columns: TextColumns
+    tokens: TokensConfig = TokensConfig()
+    split: SplitConfig = SplitConfig()
+    obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
+    licence: str = ""
+    sha256: str | None = None
+
+
+DataConfig = Annotated[
+    EmbeddedData | TableData | ImageData | TextData | InteractionData, Field(discriminator="source")
+]
 
 
 class TrainConfig(Frozen):
@@ -139,7 +158,8 @@ class ModelConfig(Frozen):
     """A network by name or './net.py:build', trained here or restored; or a file of scores in its place."""
 
     network: str | None = Field(
-        default=None, description="mlp, cnn, classic_cnn, two_tower, sequential or ./file.py:function"
+        default=None,
+        description="mlp, cnn, classic_cnn, gru, transformer, two_tower, sequential or ./file.py:function",
     )
     options: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig | None = None

@@ -42,6 +42,8 @@ def dataset_digest(data: Dataset) -> dict[str, str]:
             of_arrays([data.catalogue.counts, {k: m for k, (_, m) in data.catalogue.groups.items()}])
         )
         meaning.append({name: names for name, (names, _) in data.catalogue.groups.items()})
+    if data.tokens is not None:
+        meaning.append(hashlib.sha256(data.tokens.saved).hexdigest())
     return {**splits, "data": of_json([splits, meaning, bounds])}
 
 
@@ -85,7 +87,8 @@ def source_digest() -> str:
 
 def _rows(split: Split) -> list[Any]:
     """Return what identifies the rows of a split."""
-    return [split.x, split.y, dict(split.groups), split.cluster, split.weight, dict(split.legitimate)]
+    rows = [split.x, split.y, dict(split.groups), split.cluster, split.weight, dict(split.legitimate)]
+    return rows if split.text is None else [*rows, split.text]
 
 
 def _feed(total: Any, tree: Any) -> None:

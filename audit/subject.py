@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -36,9 +36,11 @@ class Split:
 
     x: for a table one float32 matrix [n, d] in the features' own units, a categorical column holding
     its category's code (0 is a category not seen in train); for images float32 [n, height, width,
-    channels] in [0, 1]; a dict of arrays for sequences and user-item pairs.
+    channels] in [0, 1]; for texts int32 token ids [n, length], 0 after the end; a dict of arrays for
+    sequences and user-item pairs.
     y: int class [n], 0/1 matrix [n, k] (multilabel), float [n] (regression) or the codes [n, m] of the items
     that came next (ranking; 0: nothing did).
+    text: the texts themselves [n], where x are their tokens; they go into no record.
     """
 
     x: Inputs
@@ -49,6 +51,7 @@ class Split:
     weight: np.ndarray | None = None
     time: np.ndarray | None = None
     legitimate: Mapping[str, np.ndarray] = field(default_factory=dict)
+    text: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -70,7 +73,21 @@ class Split:
             weight=pick(self.weight),
             time=pick(self.time),
             legitimate={k: v[rows] for k, v in self.legitimate.items()},
+            text=pick(self.text),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """How texts become ids: encode(texts) -> int32 [n, length], 0 is padding, 1 unknown; ids are below `vocabulary`.
+
+    saved: the fitted tokenizer as JSON, which the run folder keeps. says: how it was fitted, for the record.
+    """
+
+    encode: Callable[[Sequence[str]], np.ndarray]
+    vocabulary: int
+    saved: bytes = field(default=b"", repr=False)
+    says: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +129,7 @@ class Dataset:
 
     `favourable` is the index of the class that is good for the person (in credit data the event is a
     default, so it is 0), None where no class is. `low` and `high` bound the inputs, broadcastable to one
-    example; None means no declared bounds.
+    example; None means no declared bounds. tokens: of texts, how they become the inputs.
     """
 
     name: str
@@ -127,6 +144,7 @@ class Dataset:
     high: np.ndarray | None = None
     scale: np.ndarray | None = None
     catalogue: Catalogue | None = None
+    tokens: Tokens | None = None
     provenance: Provenance = Provenance()
 
     @property
@@ -190,9 +208,12 @@ class Subject:
     def has(self) -> frozenset[str]:
         """Return what checks may need: gradient, function, bounds, groups, classes, features, ..."""
         data, model = self.data, self.model
+        numbers = data.modality != "text"  # outputs have no gradient in token ids
         present = {
             "function": model.apply is not None,
-            "gradient": model.apply is not None and model.differentiable and not model.decisions,
+            "gradient": numbers and model.apply is not None and model.differentiable and not model.decisions,
+            "numbers": numbers,
+            "text": data.tokens is not None and data.test.text is not None and not model.decisions,
             "bounds": data.low is not None and data.high is not None,
             "groups": bool(data.test.groups),
             "legitimate": bool(data.test.legitimate),

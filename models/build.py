@@ -14,15 +14,20 @@ from flax import nnx
 
 from models.adapt import from_nnx
 from models.cnn import CNN, ClassicCNN, ClassicCNNOptions, CNNOptions
+from models.gru import GRU, GRUOptions
 from models.mlp import MLP, Columns, MLPOptions
 from models.network import Network, problem
 from models.sequential import Sequential, SequentialOptions
+from models.tokens import length_of
+from models.transformer import Transformer, TransformerOptions
 from models.two_tower import TwoTower, TwoTowerOptions
 
 OPTIONS: dict[str, type] = {
     "mlp": MLPOptions,
     "cnn": CNNOptions,
     "classic_cnn": ClassicCNNOptions,
+    "gru": GRUOptions,
+    "transformer": TransformerOptions,
     "two_tower": TwoTowerOptions,
     "sequential": SequentialOptions,
 }
@@ -48,13 +53,14 @@ def build(
     columns: Columns | None = None,
     x_train: Any = None,
     y_train: Any = None,
+    vocabulary: int | None = None,
 ) -> Network:
     """Return a freshly initialised network for examples of `shape` with `outputs` outputs.
 
     options: names and values of `options_of(network)`. columns: for a table, each column's number of
     categories, the unseen code 0 included, and 0 for a numeric column (default: all numeric). x_train: the
     training rows that fit an MLP's scalers. y_train: for regression, the targets whose mean and standard
-    deviation set the outputs' unit. Raises ValueError in one line.
+    deviation set the outputs' unit. vocabulary: for texts, how many token ids there are. Raises ValueError in one line.
     """
     chosen = _chosen(network, options or {})
     rngs = nnx.Rngs(seed)
@@ -63,6 +69,14 @@ def build(
         built = from_nnx(MLP(columns, outputs, chosen, np.asarray(x_train), rngs=rngs), network)
     elif network in OF_HISTORIES:
         built = from_nnx(_of_histories(network, shape, outputs, chosen, rngs), network)
+    elif network in ("gru", "transformer"):
+        length, size = length_of(network, shape, vocabulary)
+        reader = (
+            GRU(size, outputs, chosen, rngs=rngs)
+            if network == "gru"
+            else Transformer(length, size, outputs, chosen, rngs=rngs)
+        )
+        built = from_nnx(reader, network)
     else:
         image = _image(network, shape)
         module = (

@@ -239,15 +239,28 @@ _CONFORMAL = {
     "interval_width": "Width of the intervals, in the target’s unit.",
     "interval_score": "Width plus a penalty for what lies outside (Gneiting and Raftery 2007).",
 }
+_TEXT = {
+    "clean_accuracy": "Accuracy on the texts as they are.",
+    "edited_accuracy": "Share of randomly edited texts that are still decided correctly: what careless typing costs.",
+    "robust_accuracy": "Share right whatever edits were tried. An upper bound: a longer search may find more.",
+    "attack_success": "Share of the right decisions that some edit turned. A lower bound.",
+}
+_CONFUSION = {
+    "confusion": "Share of a class’s rows that are decided to be of one other class, of a pair named beforehand.",
+    "largest_confusion": "The largest such share of all pairs; large by chance where there are many pairs.",
+    "confused_pairs": "Pairs with more than 5 % taken for the other class, beyond doubt for all pairs at once.",
+}
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
         ("behaviour.tests", _BEHAVIOUR),
         ("accuracy.overall", _ACCURACY),
+        ("accuracy.confusion", _CONFUSION),
         ("robustness.fgsm", _FGSM),
         ("robustness.pgd", _PGD),
         ("robustness.autoattack", _AUTOATTACK),
         ("robustness.minimum", _MINIMUM),
+        ("robustness.text", _TEXT),
         ("fairness.groups", _FAIRNESS),
         ("fairness.auc", _AUC),
         ("fairness.conditional", _CONDITIONAL),

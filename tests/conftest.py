@@ -31,7 +31,7 @@ import pytest
 from audit.evidence import Artifact
 from audit.memory_maps import make_room
 from audit.registry import Context
-from audit.subject import Catalogue, Dataset, DecisionRule, Feature, Model, Split, Subject, observe
+from audit.subject import Catalogue, Dataset, DecisionRule, Feature, Model, Split, Subject, Tokens, observe
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
@@ -179,6 +179,60 @@ def _histories(rng: np.random.Generator, n: int, name: str, places: np.ndarray) 
     age = np.asarray(["(missing)", "25 or younger", "older"])[rng.choice(3, n, p=[0.05, 0.35, 0.6])]
     x = {"history": history, "seen": seen}
     return Split(x, drawn[:, [8]].astype(np.int32), _ids(name, n), groups={"sex": sex, "age": age})
+
+
+WORDS = {
+    "card": "card lost stolen replace pin blocked plastic",
+    "transfer": "transfer money account send iban pending",
+    "rate": "rate exchange currency euro dollar fee",
+}
+COMMON = "please my the help with is why how when new".split()
+KNOWN = {word: i + 2 for i, word in enumerate([w for own in WORDS.values() for w in own.split()] + COMMON)}
+
+
+def words_to_ids(texts) -> np.ndarray:
+    """Return ids int32 [n, 12] of texts: 1 for an unknown word, 0 after the end."""
+    rows = [[KNOWN.get(word, 1) for word in text.lower().split()][:12] or [1] for text in texts]
+    return np.array([row + [0] * (12 - len(row)) for row in rows], np.int32).reshape(len(rows), 12)
+
+
+@pytest.fixture(scope="session")
+def text_subject() -> Subject:
+    """120 test texts in three classes, of telling and common words, two groups, a model that adds up its words."""
+    rng = np.random.default_rng(13)
+    data = Dataset(
+        name="synthetic requests",
+        task="multiclass",
+        modality="text",
+        splits={name: _texts(rng, 120, name) for name in SIZES},
+        target="intent",
+        classes=tuple(WORDS),
+        favourable=0,
+        tokens=Tokens(words_to_ids, len(KNOWN) + 2, b"{}", "words of a list"),
+    )
+    table = np.zeros((len(KNOWN) + 2, 3), np.float32)
+    for k, own in enumerate(WORDS.values()):
+        table[[KNOWN[word] for word in own.split()], k] = 1.0
+    return observe(Model("words", _bag, {"table": jnp.asarray(table)}, network="a bag of words"), data)
+
+
+def _bag(params, x):
+    """Return logits[n, 3] of ids x[n, t]: the sum of the words' own."""
+    return params["table"][x].sum(axis=1)
+
+
+def _texts(rng: np.random.Generator, n: int, name: str) -> Split:
+    """Return n texts of two words of their class, now and then one of another, and common words between."""
+    y = rng.integers(0, 3, n).astype(np.int32)
+    own = [text.split() for text in WORDS.values()]
+    made = []
+    for k in y:
+        other = own[rng.integers(3)] if rng.random() < 0.4 else COMMON
+        picked = [*rng.choice(own[k], 2), *rng.choice(other, 2), *rng.choice(COMMON, 3)]
+        made.append(" ".join(rng.permutation(picked)))
+    writer = np.where(rng.random(n) < 0.5, "female", "male")
+    texts = np.array(made, object)
+    return Split(words_to_ids(made), y, _ids(name, n), groups={"sex": writer}, text=texts)
 
 
 def _linear(params, x):

@@ -18,7 +18,7 @@ from audit.registry import Check, Context, checks
 from audit.subject import Subject
 
 CHECKS = checks()
-SUBJECTS = ("table_subject", "image_subject", "regression_subject", "ranking_subject")
+SUBJECTS = ("table_subject", "image_subject", "regression_subject", "ranking_subject", "text_subject")
 ORDERLESS = ("accuracy", "fairness", "calibration")
 TABLE_COLUMNS = {
     "groups": ("attribute", "group", "metric", "k", "n", "value", "low", "high"),

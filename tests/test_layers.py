@@ -28,7 +28,10 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.stats": ({"audit.evidence"}, {"numpy", "scipy"}),
     "audit.devices": (set(), {"jax", "numpy"}),
     "audit.subject": ({"audit.devices"}, {"jax", "numpy"}),
-    "audit.data": ({"audit.subject", "audit.errors"}, {"numpy", "pandas", "pyarrow", "sklearn"}),
+    "audit.data": (
+        {"audit.subject", "audit.errors"},
+        {"numpy", "pandas", "pyarrow", "sklearn", "tokenizers"},
+    ),
     "audit.registry": (EVIDENCE, {"pydantic"}),
     "audit.gate": (EVIDENCE | {"audit.stats"}, {"numpy"}),
     "audit.attributes": (EVIDENCE | {"audit.registry", "audit.metrics"}, {"numpy", "pandas"}),

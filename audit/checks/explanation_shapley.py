@@ -40,7 +40,7 @@ class ShapleyOptions(Options):
     "explanation.shapley",
     area="explanation",
     title="Explanation (Shapley values)",
-    needs=("function",),
+    needs=("function", "numbers"),
     tasks=("binary", "multiclass", "regression"),
     measures=(
         Measure(

@@ -12,7 +12,7 @@ from audit.data import splits
 from audit.data.frames import MISSING
 from audit.data.labels import refuse_one_class
 from audit.errors import DataError
-from audit.subject import Feature, Modality, Split, Task
+from audit.subject import Feature, Modality, Split, Task, Tokens
 
 
 def refuse_lengths(split: Split, where: str) -> None:
@@ -50,6 +50,22 @@ def refuse_labels(y: np.ndarray, task: Task, classes: int, where: str) -> None:
         raise DataError(f"{where}: y from {y.min()} to {y.max()}", f"0 to {most - 1}", "mend y or classes")
 
 
+def refuse_tokens(given: Mapping[str, Split], tokens: Tokens) -> None:
+    """Raise DataError where a split's inputs are not what `tokens` makes of its texts."""
+    for where, split in given.items():
+        if split.text is None:
+            raise DataError(f"{where}: no text", "the texts beside their tokens", "Split(..., text=texts)")
+        same = np.asarray(tokens.encode([str(one) for one in split.text]))
+        if same.shape != np.shape(split.x) or (same != split.x).any():
+            raise DataError(
+                f"{where}: x differs from what tokens.encode makes of text", "x = tokens.encode(text)"
+            )
+        if same.size and (same.min() < 0 or same.max() >= tokens.vocabulary):
+            raise DataError(
+                f"{where}: ids from {same.min()} to {same.max()}", f"0 to {tokens.vocabulary - 1}"
+            )
+
+
 def class_names(given: Mapping[str, Split], task: Task, classes: Sequence[str]) -> tuple[str, ...]:
     """Return the classes' names, their numbers where none are given; refuses a train split of one class."""
     if task in ("regression", "ranking"):
@@ -65,14 +81,14 @@ def class_names(given: Mapping[str, Split], task: Task, classes: Sequence[str]) 
     return tuple(classes) or tuple(map(str, range(found)))
 
 
-def ready(split: Split, task: Task, salt: str) -> Split:
-    """Return the split with float32 inputs (a dict's whole numbers stay int32), hashed ids, text groups."""
+def ready(split: Split, task: Task, salt: str, *, tokens: bool = False) -> Split:
+    """Return the split with float32 inputs (tokens and a dict's whole numbers are int32), hashed ids, text groups."""
     x = split.x
     numbers = task in ("regression", "ranking")
     return Split(
         x={key: _tensor(value) for key, value in x.items()}
         if isinstance(x, Mapping)
-        else x.astype(np.float32),
+        else x.astype(np.int32 if tokens else np.float32),
         y=split.y.astype(np.float64 if numbers else np.int32),
         id=splits.hash_ids(split.id.astype(str), salt),
         groups={key: _words(value) for key, value in split.groups.items()},
@@ -80,6 +96,7 @@ def ready(split: Split, task: Task, salt: str) -> Split:
         weight=None if split.weight is None else split.weight.astype(np.float64),
         time=split.time,
         legitimate={key: _words(value) for key, value in split.legitimate.items()},
+        text=None if split.text is None else split.text.astype(object),
     )
 
 
@@ -149,7 +166,7 @@ def arrays_of(split: Split) -> dict[str, np.ndarray]:
     named |= {"y": split.y, "id": split.id}
     named |= {f"groups[{key!r}]": value for key, value in split.groups.items()}
     named |= {f"legitimate[{key!r}]": value for key, value in split.legitimate.items()}
-    single = {"cluster": split.cluster, "weight": split.weight, "time": split.time}
+    single = {"cluster": split.cluster, "weight": split.weight, "time": split.time, "text": split.text}
     return named | {key: value for key, value in single.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from audit.data import splits
 from audit.data.labels import favourable_index
 from audit.data.roles import SplitPlan, require
 from audit.errors import DataError
-from audit.subject import Dataset, Feature, Inputs, Modality, Provenance, Split, Task
+from audit.subject import Dataset, Feature, Inputs, Modality, Provenance, Split, Task, Tokens
 
 
 def from_arrays(
@@ -96,21 +96,29 @@ def from_splits(
     scale: Any = None,
     source: str = "",
     licence: str = "",
+    tokens: Tokens | None = None,
 ) -> Dataset:
-    """Return the dataset of ready splits (test at least); ids and clusters are hashed. Raises DataError."""
+    """Return the dataset of ready splits (test at least); ids and clusters are hashed. Raises DataError.
+
+    tokens: for texts, how the splits' `text` became their `x`; the modality is then text.
+    """
     for one, split in given.items():
         require(one, splits.NAMES, "split")
         checks.refuse_lengths(split, one)
         checks.refuse_values(split, one)
         checks.refuse_labels(split.y, task, len(classes), one)
+    if tokens is not None:
+        checks.refuse_tokens(given, tokens)
+        modality = "text"
     if "test" not in given or not len(given["test"]):
         raise DataError(f"splits {sorted(given)} without test rows", "rows to judge", "add a test split")
     splits.refuse_repeats(np.concatenate([split.id.astype(str) for split in given.values()]), "id")
     names = checks.class_names(given, task, classes)
     salt = splits.salt_of(checks.content(given))
-    made = {one: checks.ready(split, task, salt) for one, split in given.items()}
+    ids = tokens is not None
+    made = {one: checks.ready(split, task, salt, tokens=ids) for one, split in given.items()}
     made = {one: made.get(one, made["test"].take(np.arange(0))) for one in reversed(splits.NAMES)}
-    described = checks.described(made, features)
+    described = () if tokens is not None else checks.described(made, features)
     lowest, highest, scales = checks.bounds(made, low, high, scale, described)
     return Dataset(
         name=name,
@@ -123,5 +131,6 @@ def from_splits(
         low=lowest,
         high=highest,
         scale=scales,
+        tokens=tokens,
         provenance=Provenance(source=source or "arrays", licence=licence, salt=salt),
     )
