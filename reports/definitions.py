@@ -231,6 +231,16 @@ _CONFORMAL = {
     "interval_width": "Width of the intervals, in the target’s unit.",
     "interval_score": "Width plus a penalty for what lies outside (Gneiting and Raftery 2007).",
 }
+_NOISE = {
+    "clean_accuracy": "Accuracy of the undisturbed rows.",
+    "noisy_accuracy": "Share of the disturbed rows that are decided correctly.",
+    "accuracy_lost": "Accuracy of the same rows undisturbed minus disturbed.",
+    "decision_changed": "Share of the disturbed rows that are decided otherwise than undisturbed.",
+    "clean_error": "Mean absolute error of the undisturbed rows.",
+    "noisy_error": "Mean absolute error of the disturbed rows.",
+    "error_added": "Mean absolute error of the same rows disturbed minus undisturbed.",
+    "output_moved": "Mean absolute change of the predicted number.",
+}
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
@@ -239,6 +249,7 @@ DEFINED = {
         ("robustness.pgd", _PGD),
         ("robustness.autoattack", _AUTOATTACK),
         ("robustness.minimum", _MINIMUM),
+        ("robustness.noise", _NOISE),
         ("fairness.groups", _FAIRNESS),
         ("fairness.auc", _AUC),
         ("fairness.conditional", _CONDITIONAL),
