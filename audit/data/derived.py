@@ -71,6 +71,11 @@ def add(
     return whole.iloc[:n], None if test_frame is None else whole.iloc[n:].reset_index(drop=True), tuple(notes)
 
 
+def sources(derive: Mapping[str, Derived]) -> set[str]:
+    """Return the columns that others are made of."""
+    return {column for one in derive.values() for column in (one.of, one.over) if column}
+
+
 def _made(whole: pd.DataFrame, name: str, one: Derived, roles: Roles) -> tuple[np.ndarray, int]:
     """Return a derived column as text, '' where missing, and how many rows lost the value they had."""
     for column in (one.of, *([one.over] if one.over else [])):
@@ -162,6 +167,10 @@ def _lag(text: np.ndarray, one: Derived, whole: pd.DataFrame, roles: Roles) -> n
     require(roles.time, whole.columns, "time column")
     when = columns.times(frames.as_text(whole, [roles.time], ())[roles.time], roles.time)
     step = np.timedelta64(round(one.lag * 3600), "s") if when.dtype.kind == "M" else one.lag
-    value = pd.Series(frames.numbers(text, one.of)).groupby(when).mean()
-    earlier = value.reindex(when - step).to_numpy()
+    values, (moments, place) = frames.numbers(text, one.of), np.unique(when, return_inverse=True)
+    known, n = ~np.isnan(values), len(moments)
+    total, count = np.bincount(place[known], values[known], n), np.bincount(place[known], minlength=n)
+    mean = np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
+    at = np.minimum(np.searchsorted(moments, when - step), n - 1)
+    earlier = np.where(moments[at] == when - step, mean[at], np.nan)
     return np.where(np.isnan(earlier), MISSING, [f"{v:.12g}" for v in earlier]).astype(object)

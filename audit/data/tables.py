@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,8 @@ def from_frame(
     """Return the dataset in a pandas table, or in two where test has its own; raises DataError."""
     frame, test_frame, made_of = derived.add(frame, test_frame, derive or {}, roles)
     rows = collect(frame, test_frame, roles, plan, task)
+    used = derived.sources(derive or {})
+    rows = replace(rows, unused=tuple(column for column in rows.unused if column not in used))
     label = labels.encode(rows.text, roles, task)
     part = _divide(rows, label.y, roles, plan, task)
     _refuse_unfit(part, label.y, roles, task)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.assemble import read_data
+from audit.config import load
 from audit.data import arrays, derived, splits, tables
 from audit.data.derived import Derived
 from audit.data.roles import Roles, SplitPlan
@@ -105,6 +107,45 @@ def test_derivations_that_cannot_be_made_are_refused(made, words):
 def test_a_lag_needs_a_time_column():
     with pytest.raises(DataError, match="a lag above 0 and a time column"):
         derived.add(_frame(), None, {"b": Derived("cars", lag=24)}, Roles("cars"))
+
+
+def test_a_configuration_derives_columns_and_splits_by_time(tmp_path):
+    _frame().to_csv(tmp_path / "road.csv", index=False)
+    columns = {
+        "target": "cars",
+        "time": "when",
+        "cluster": "date",
+        "numeric": ["rain", "before"],
+        "categorical": ["hour"],
+        "sensitive": ["day"],
+        "missing_numeric": "median",
+        "derive": {
+            "date": {"of": "when", "part": "date"},
+            "hour": {"of": "when", "part": "hour"},
+            "weekday": {"of": "when", "part": "weekday"},
+            "day": {
+                "of": "weekday",
+                "map": {"Saturday": "weekend", "Sunday": "weekend"},
+                "rest": "working day",
+            },
+            "rain": {"of": "fallen", "within": [0, 100]},
+            "before": {"of": "cars", "lag": 24},
+        },
+    }
+    data = {
+        "source": "table",
+        "task": "regression",
+        "path": str(tmp_path / "road.csv"),
+        "columns": columns,
+        "split": {"by": "time"},
+    }
+    made = read_data(load({"name": "n", "data": data, "checks": {"accuracy.overall": {}}}))
+    direct = _load(made={k: v for k, v in MADE.items() if k != "feast"})
+    for name, split in made.splits.items():
+        np.testing.assert_array_equal(split.x, direct.splits[name].x)
+        assert split.time.tolist() == direct.splits[name].time.tolist()
+    unused = next(note for note in made.provenance.notes if note.startswith("columns without a role"))
+    assert unused == "columns without a role, not used: holiday"
 
 
 # ---------------------------------------------------------------- splits in the order of time
