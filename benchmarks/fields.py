@@ -6,8 +6,8 @@
 
 Seconds and peak memory are those of a whole process of its own (where a record is read: its stages' seconds, and no
 memory). The main finding is the first rule that failed, else the first that the data could not decide. Baselines are
-scikit-learn's with their usual settings, on the same training rows. All but
-quickstart and digits need JAX_AUDIT_DATA.
+scikit-learn's with their usual settings, on the same training rows. All but quickstart and digits need
+JAX_AUDIT_DATA.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _audited(name: str, runs: Path | None) -> tuple[str, ...]:
     data = facts["data"]
     return (
         name, data["name"], f"{data['splits']['test']:,}", facts["model"]["name"], NAMES.get(metric, ""), _number(ours),
-        _beside(name, data["modality"], metric), f"{seconds:.0f}", "" if mib is None else f"{mib:.0f}", record["verdict"],
-        _finding(record),
+        _beside(name, data["modality"], metric), f"{seconds:.0f}", "" if mib is None else f"{mib:.0f}",
+        record["verdict"], _finding(record),
     )  # fmt: skip
 
 
