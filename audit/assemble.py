@@ -57,6 +57,7 @@ class Assembled:
 def read_data(loaded: Loaded) -> Dataset:
     """Return the dataset of the configuration's data block."""
     from audit.data import embedded, images, tables
+    from audit.data.derived import Derived
     from audit.data.roles import Roles, SplitPlan
 
     data = loaded.config.data
@@ -76,14 +77,16 @@ def read_data(loaded: Loaded) -> Dataset:
             data.task,
             loaded.path(data.path, data.obtain),
             _optional(loaded, data.test, data.obtain),
-            Roles(**data.columns.model_dump()),
+            Roles(**data.columns.model_dump(exclude={"derive"})),
             plan,
+            derive={name: Derived(**one.model_dump()) for name, one in data.columns.derive.items()},
             obtain=data.obtain,
             licence=data.licence,
             sha256=data.sha256,
         )
     if isinstance(data, TextData):
         return _texts(loaded, data, name, plan)
+    named = images.Arrays(**data.arrays.model_dump()) if data.arrays else None
     return images.load(
         name,
         loaded.path(data.path, data.obtain),
@@ -95,6 +98,7 @@ def read_data(loaded: Loaded) -> Dataset:
         obtain=data.obtain,
         licence=data.licence,
         favourable=data.favourable,
+        arrays=named,
         sha256=data.sha256,
     )
 

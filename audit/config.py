@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from audit import yaml_text
 from audit.config_errors import validated
 from audit.config_interactions import InteractionData
+from audit.config_parts import DerivedColumn, ImageArrays
 from audit.config_texts import TextColumns, TokensConfig
 from audit.errors import ConfigError
 from audit.evidence import Frozen, Policy
@@ -28,7 +29,10 @@ Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx
 class SplitConfig(Frozen):
     """How rows are divided; fractions are of all rows (of the training file where test is a file)."""
 
-    by: Literal["fraction", "column", "cluster"] = "fraction"
+    by: Literal["fraction", "column", "cluster", "time"] = Field(
+        default="fraction",
+        description="time: train is earliest and test latest, whole clusters where there are any",
+    )
     column: str | None = Field(
         default=None, description="by column: holds train, validation, calibration or test"
     )
@@ -59,6 +63,10 @@ class Columns(Frozen, coerce_numbers_to_str=True):
     units: dict[str, str] = Field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
     bands: dict[str, tuple[float, ...]] = Field(default_factory=dict, description="edges of numeric groups")
+    derive: dict[str, DerivedColumn] = Field(
+        default_factory=dict,
+        description="new columns made of others, in this order; each is named by its key",
+    )
 
 
 class EmbeddedData(Frozen):
@@ -95,6 +103,7 @@ class ImageData(Frozen):
     test_labels: str | None = None
     classes: tuple[str, ...] = ()
     favourable: str | None = None
+    arrays: ImageArrays | None = Field(default=None, description="what else an NPZ file holds")
     split: SplitConfig = SplitConfig()
     obtain: str = ""
     licence: str = ""

@@ -250,6 +250,16 @@ _CONFUSION = {
     "largest_confusion": "The largest such share of all pairs; large by chance where there are many pairs.",
     "confused_pairs": "Pairs with more than 5 % taken for the other class, beyond doubt for all pairs at once.",
 }
+_NOISE = {
+    "clean_accuracy": "Accuracy of the undisturbed rows.",
+    "noisy_accuracy": "Share of the disturbed rows that are decided correctly.",
+    "accuracy_lost": "Accuracy of the same rows undisturbed minus disturbed.",
+    "decision_changed": "Share of the disturbed rows that are decided otherwise than undisturbed.",
+    "clean_error": "Mean absolute error of the undisturbed rows.",
+    "noisy_error": "Mean absolute error of the disturbed rows.",
+    "error_added": "Mean absolute error of the same rows disturbed minus undisturbed.",
+    "output_moved": "Mean absolute change of the predicted number.",
+}
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
@@ -261,6 +271,7 @@ DEFINED = {
         ("robustness.autoattack", _AUTOATTACK),
         ("robustness.minimum", _MINIMUM),
         ("robustness.text", _TEXT),
+        ("robustness.noise", _NOISE),
         ("fairness.groups", _FAIRNESS),
         ("fairness.auc", _AUC),
         ("fairness.conditional", _CONDITIONAL),

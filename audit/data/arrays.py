@@ -40,15 +40,12 @@ def from_arrays(
 ) -> Dataset:
     """Return the dataset of x (a table [n, d], images [n, h, w, c] or a dict of arrays [n, ...]) and y.
 
-    The plan draws the splits, by row or by cluster. y: whole numbers from 0 in the order of `classes`, a 0/1
-    matrix (multilabel) or numbers. low and high bound one example; without them attacks cannot run.
+    The plan draws the splits, by row, by cluster or in the order of time. y: whole numbers from 0 in the order of
+    `classes`, a 0/1 matrix (multilabel) or numbers. low and high bound one example; without them attacks cannot run.
     Ids are hashed; without them rows are numbered. Raises DataError.
     """
     plan = SplitPlan() if plan is None else plan
-    if plan.by == "column" or (plan.by == "cluster") != (cluster is not None):
-        raise DataError(
-            f"split by={plan.by}, cluster given: {cluster is not None}", "by: cluster with clusters"
-        )
+    _refuse_plan(plan, cluster, time)
     y = np.asarray(y)
     raw = splits.row_numbers("data", len(y)) if id is None else np.asarray(id).astype(str)
     every = Split(
@@ -65,7 +62,12 @@ def from_arrays(
     splits.refuse_repeats(raw, "id")
     checks.refuse_labels(y, task, len(classes), "data")
     units = raw if every.cluster is None else every.cluster
-    part = splits.draw(units, splits.strata(y, task), plan, test=True)
+    if plan.by == "time":
+        assert every.time is not None
+        units = every.time if every.cluster is None else units
+        part = splits.by_time(units, every.time, plan, test=True)
+    else:
+        part = splits.draw(units, splits.strata(y, task), plan, test=True)
     return from_splits(
         name,
         task,
@@ -80,6 +82,16 @@ def from_arrays(
         source=source,
         licence=licence,
     )
+
+
+def _refuse_plan(plan: SplitPlan, cluster: Any, time: Any) -> None:
+    """Raise DataError where the plan needs what was not given."""
+    if plan.by == "time" and time is None:
+        raise DataError("split by=time without times", "time=, one a row")
+    if plan.by == "column" or (plan.by != "time" and (plan.by == "cluster") != (cluster is not None)):
+        raise DataError(
+            f"split by={plan.by}, cluster given: {cluster is not None}", "by: cluster with clusters"
+        )
 
 
 def from_splits(

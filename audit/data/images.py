@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from audit.data import files
-from audit.data.pixels import from_images
+from audit.data.image_arrays import Arrays, beside, class_names
+from audit.data.pixels import Beside, from_images
 from audit.data.roles import SplitPlan
 from audit.errors import DataError
 from audit.subject import Dataset
@@ -29,12 +30,14 @@ def load(
     obtain: str = "",
     licence: str = "",
     favourable: str | None = None,
+    arrays: Arrays | None = None,
     sha256: str | None = None,
 ) -> Dataset:
     """Return the dataset in IDX files (images and labels apart; gzip or not) or in NPZ files.
 
     An NPZ file holds x and y, or x_train, y_train, x_test, y_test. Without test rows of their own the plan
-    draws them. `sha256` is the expected `files.digest` of the files in the order given.
+    draws them. `arrays` names what else an NPZ file holds. `sha256` is the expected `files.digest` of the files
+    in the order given.
     """
     named = (path, labels, test, test_labels)
     found = [None if one is None else files.find(one, obtain) for one in named]
@@ -46,11 +49,17 @@ def load(
     if found[2] is not None:
         held = _pair(found[2], found[3], "test")
     elif found[1] is None:
-        arrays = files.read_npz(paths[0])
-        held = (arrays["x_test"], arrays["y_test"]) if {"x_test", "y_test"} <= set(arrays) else None
+        whole = files.read_npz(paths[0])
+        held = (whole["x_test"], whole["y_test"]) if {"x_test", "y_test"} <= set(whole) else None
+    further: dict[str, Beside] = {}
+    if arrays is not None:
+        stored = {"data": found[0], "test": (found[2] or found[0]) if held is not None else None}
+        further = beside(arrays, {origin: path for origin, path in stored.items() if path is not None})
+        classes = classes or class_names(arrays, paths[0])
     return from_images(
-        name, x, y, held, classes, plan, source=source, licence=licence, sha256=digest, favourable=favourable
-    )
+        name, x, y, held, classes, plan, source=source, licence=licence, sha256=digest, favourable=favourable,
+        beside=further,
+    )  # fmt: skip
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from audit.subject import Dataset, Provenance, Split
 
 CHANNELS = (1, 2, 3, 4)
 Pair = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What is known of each image besides its label: groups {attribute: text[n]} and what images share."""
+
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cluster: np.ndarray | None = None
 
 
 def from_images(
@@ -30,14 +39,20 @@ def from_images(
     sha256: str = "",
     favourable: str | None = None,
     notes: tuple[str, ...] = (),
+    beside: Mapping[str, Beside] | None = None,
 ) -> Dataset:
     """Return the dataset of images x[n, height, width(, channels)] (uint8, or floats in [0, 1]) and labels y[n].
 
-    Classes are numbered from 0; without names they are called by their numbers. Raises DataError.
+    Classes are numbered from 0; without names they are called by their numbers. beside: groups and clusters of
+    the images under 'data', and of test images of their own under 'test'. Raises DataError.
     """
-    if plan.by != "fraction":
+    beside = beside or {}
+    clustered = "data" in beside and beside["data"].cluster is not None
+    if plan.by not in ("fraction", "cluster") or (plan.by == "cluster") != clustered:
         raise DataError(
-            f"split by={plan.by} for images", "fraction", "or give the test images their own file"
+            f"split by={plan.by} for images, cluster given: {clustered}",
+            "fraction, or cluster with an array of clusters",
+            "or give the test images their own file",
         )
     tables = {"data": (x, y)} if test is None else {"data": (x, y), "test": test}
     names = tuple(classes) or tuple(
@@ -48,7 +63,7 @@ def from_images(
     if len(shapes) > 1:
         raise DataError(f"train and test images have shapes {sorted(shapes)}", "one shape")
     salt = splits.salt_of(b"".join(_fingerprint(*pair) for pair in tables.values()))
-    made = _divide(tables, plan, salt)
+    made = _divide(tables, plan, salt, beside)
     return Dataset(
         name=name,
         task="binary" if len(names) == 2 else "multiclass",
@@ -94,24 +109,36 @@ def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) ->
     return x, y.astype(np.int32)
 
 
-def _divide(tables: Mapping[str, Pair], plan: SplitPlan, salt: str) -> dict[str, Split]:
+def _divide(
+    tables: Mapping[str, Pair], plan: SplitPlan, salt: str, beside: Mapping[str, Beside]
+) -> dict[str, Split]:
     """Return the four splits; only the rows of a split are copied to floats."""
     made = {}
-    x, y = tables["data"]
-    raw = splits.row_numbers("data", len(y))
-    part = splits.draw(raw, splits.strata(y, "multiclass"), plan, test="test" not in tables)
+    y = tables["data"][1]
+    shared = beside["data"].cluster if "data" in beside else None
+    units = splits.row_numbers("data", len(y)) if shared is None else shared
+    part = splits.draw(units, splits.strata(y, "multiclass"), plan, test="test" not in tables)
     for name in reversed(splits.NAMES):
-        rows = np.flatnonzero(part == name)
-        made[name] = Split(_floats(x[rows]), y[rows], splits.hash_ids(raw[rows], salt))
+        made[name] = _split("data", tables, np.flatnonzero(part == name), salt, beside)
     if "test" in tables:
-        x, y = tables["test"]
-        made["test"] = Split(_floats(x), y, splits.hash_ids(splits.row_numbers("test", len(y)), salt))
+        made["test"] = _split("test", tables, np.arange(len(tables["test"][1])), salt, beside)
     for name in ("test", "train"):
         if not len(made[name]):
             raise DataError(f"the {name} split is empty", "images in it", "change the split's fractions")
         if name == "train":
             refuse_one_class(made[name].y, "the train split")
     return made
+
+
+def _split(
+    origin: str, tables: Mapping[str, Pair], rows: np.ndarray, salt: str, beside: Mapping[str, Beside]
+) -> Split:
+    """Return these rows of a table as a split."""
+    (x, y), known = tables[origin], beside.get(origin, Beside())
+    ids = splits.hash_ids(splits.row_numbers(origin, len(y))[rows], salt)
+    shared = None if known.cluster is None else splits.hash_ids(known.cluster[rows].astype(str), salt)
+    groups = {name: values[rows] for name, values in known.groups.items()}
+    return Split(_floats(x[rows]), y[rows], ids, groups=groups, cluster=shared)
 
 
 def _floats(x: np.ndarray) -> np.ndarray:

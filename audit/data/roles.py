@@ -87,12 +87,13 @@ class Roles:
 class SplitPlan:
     """How rows are divided among train, validation, calibration and test.
 
-    by 'fraction': drawn by the seed within each class. by 'cluster': the same, but whole clusters. by
-    'column': `column` holds the split's name. Fractions are of all rows; train gets the rest. Where test
+    by 'fraction': drawn by the seed within each class. by 'cluster': the same, but whole clusters. by 'time': in
+    the order of time, train first and test last, whole clusters where there are any. by 'column': `column` holds
+    the split's name. Fractions are of all rows; train gets the rest. Where test
     has a file of its own, `test` counts for nothing and the others are fractions of the other file.
     """
 
-    by: Literal["fraction", "column", "cluster"] = "fraction"
+    by: Literal["fraction", "column", "cluster", "time"] = "fraction"
     column: str | None = None
     validation: float = 0.1
     calibration: float = 0.1
@@ -100,7 +101,7 @@ class SplitPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.by, ("fraction", "column", "cluster"), "split by")
+        require(self.by, ("fraction", "column", "cluster", "time"), "split by")
         if (self.by == "column") != (self.column is not None):
             raise DataError(f"split by={self.by!r}, column={self.column!r}", "a column with by: column alone")
         shares = {"validation": self.validation, "calibration": self.calibration, "test": self.test}

@@ -66,6 +66,8 @@ def _refuse_absent(tables: Mapping[str, pd.DataFrame], roles: Roles, plan: Split
         raise DataError(f"split column={plan.column!r} has another role", "a column for the split alone")
     if plan.by == "cluster" and roles.cluster is None:
         raise DataError("split by: cluster without a cluster column", "columns: cluster", "name the column")
+    if plan.by == "time" and roles.time is None:
+        raise DataError("split by: time without a time column", "columns: time", "name the column")
     for origin, table in tables.items():
         stated = (plan.column,) if plan.column and origin == "data" else ()
         for column in (*wanted, *roles.drop, *stated):

@@ -70,6 +70,44 @@ def draw(units: np.ndarray, stratum: np.ndarray, plan: SplitPlan, *, test: bool)
     return names_of[unit]
 
 
+def by_time(units: np.ndarray, time: np.ndarray, plan: SplitPlan, *, test: bool) -> np.ndarray:
+    """Return the split's name[n] of each row in the order of time: train, validation, calibration, test.
+
+    Rows of one unit (a time, or a cluster) stay together, and no row of a split lies before one of an earlier
+    split. Shares are of rows, exact to one unit. Without `test` no row is test. DataError where a cluster's
+    times reach into another split.
+    """
+    names, unit = np.unique(units.astype(str), return_inverse=True)
+    first = np.full(len(names), time.max())
+    np.minimum.at(first, unit, time)
+    order = np.lexsort((names, first))
+    size = np.bincount(unit, minlength=len(names))[order]
+    middle = (np.cumsum(size) - size / 2) / size.sum()
+    held = plan.test if test else 0.0
+    edges = np.cumsum([1 - held - plan.calibration - plan.validation, plan.validation, plan.calibration])
+    names_of = np.empty(len(names), "<U11")
+    names_of[order] = np.array(NAMES[::-1])[np.searchsorted(edges.round(12), middle, side="right")]
+    part = names_of[unit]
+    refuse_overlap(part, time)
+    return part
+
+
+def refuse_overlap(part: np.ndarray, time: np.ndarray) -> None:
+    """Raise DataError where a row lies before, or at the time of, one of an earlier split."""
+    latest = None
+    for name in NAMES[::-1]:
+        of = time[part == name]
+        if not len(of):
+            continue
+        if latest is not None and of.min() <= latest[1]:
+            raise DataError(
+                f"split by time: {name} starts at {of.min()}, {latest[0]} ends at {latest[1]}",
+                "every split later than the ones before it",
+                "a cluster or test file reaches back in time: choose shorter clusters, or later test rows",
+            )
+        latest = (name, of.max())
+
+
 def named(values: np.ndarray, column: str, *, test: bool) -> np.ndarray:
     """Return the split's name[n] as a column states it; DataError where it states another word."""
     allowed = NAMES if test else NAMES[1:]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from audit.data import columns, files, frames, labels, splits
+from audit.data import columns, derived, files, frames, labels, splits, times
+from audit.data.derived import Derived
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
 from audit.errors import DataError
@@ -24,6 +27,7 @@ def load(
     roles: Roles,
     plan: SplitPlan,
     *,
+    derive: Mapping[str, Derived] | None = None,
     obtain: str = "",
     licence: str = "",
     sha256: str | None = None,
@@ -47,6 +51,7 @@ def load(
         tables[1] if len(tables) == 2 else None,
         roles,
         plan,
+        derive=derive,
         source=source,
         licence=licence,
         sha256=found,
@@ -61,13 +66,17 @@ def from_frame(
     roles: Roles,
     plan: SplitPlan,
     *,
+    derive: Mapping[str, Derived] | None = None,
     source: str = "",
     licence: str = "",
     sha256: str = "",
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Return the dataset in a pandas table, or in two where test has its own; raises DataError."""
+    frame, test_frame, made_of = derived.add(frame, test_frame, derive or {}, roles)
     rows = collect(frame, test_frame, roles, plan, task)
+    used = derived.sources(derive or {})
+    rows = replace(rows, unused=tuple(column for column in rows.unused if column not in used))
     label = labels.encode(rows.text, roles, task)
     part = _divide(rows, label.y, roles, plan, task)
     _refuse_unfit(part, label.y, roles, task)
@@ -93,7 +102,13 @@ def from_frame(
             sha256=sha256,
             dropped=rows.dropped,
             repeated_in_test=_repeated(made["train"], made["test"]),
-            notes=(*notes, *label.notes, *inputs.notes, *_notes(rows, roles, part, made["test"], task)),
+            notes=(
+                *notes,
+                *made_of,
+                *label.notes,
+                *inputs.notes,
+                *_notes(rows, roles, part, made["test"], task),
+            ),
             salt=rows.salt,
         ),
     )
@@ -104,6 +119,8 @@ def _divide(rows: Rows, y: np.ndarray, roles: Roles, plan: SplitPlan, task: Task
     part, free = rows.stated.copy(), rows.stated == ""
     cluster = rows.text[roles.cluster] if roles.cluster else None
     units = cluster if plan.by == "cluster" and cluster is not None else rows.raw
+    if plan.by == "time":
+        return times.divide(rows, roles, plan)
     if free.any():
         part[free] = splits.draw(units[free], splits.strata(y[free], task), plan, test=bool(free.all()))
     if plan.by == "cluster" and (torn := splits.straddling(part, units)):
@@ -171,4 +188,6 @@ def _notes(rows: Rows, roles: Roles, part: np.ndarray, test: Split, task: Task) 
         names, counts = np.unique(values, return_counts=True)
         if (counts == 1).any():
             notes.append(f"{attribute}: groups with a single test row: {', '.join(names[counts == 1])}")
+    if roles.time:
+        notes += times.notes(columns.times(rows.text[roles.time], roles.time), part)
     return notes

@@ -43,7 +43,7 @@ def weights(key: np.ndarray, draws: Sequence[int] | range) -> np.ndarray:
     A weight is a function of its key and its draw alone: 16 bits of a hash of both (splitmix64), looked up.
     """
     quads = np.unique(np.asarray(draws) // 4)
-    word = _mixed(_mixed(quads.astype(np.uint64))[None, :] ^ key[:, None])
+    word = mixed(mixed(quads.astype(np.uint64))[None, :] ^ key[:, None])
     found = _POISSON[word.view("<u2")]  # [n, 4 quads]: four weights a word
     return found[:, np.searchsorted(quads, np.asarray(draws) // 4) * 4 + np.asarray(draws) % 4].T
 
@@ -152,7 +152,7 @@ def _pooled(counts: np.ndarray, draws: int) -> Iterator[np.ndarray]:
         yield random.poisson(counts, (min(step, draws - start), len(counts)))
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:
+def mixed(x: np.ndarray) -> np.ndarray:
     """Return splitmix64 of x (Steele et al. 2014)."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
