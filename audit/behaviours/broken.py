@@ -8,7 +8,7 @@ import numpy as np
 
 from audit.behaviours import search
 from audit.behaviours.rows import Judged, applies, changed, place_of, placed
-from audit.behaviours.written import Changed, Direction, Invariance, Monotone, Rule, Then
+from audit.behaviours.written import Changed, Direction, Invariance, Logic, Monotone, Then
 from audit.errors import ConfigError
 from audit.registry import nearest
 from audit.subject import Feature
@@ -98,7 +98,7 @@ def _between(
     return found, ran
 
 
-def on_data(about: Judged, test: Rule, x: np.ndarray) -> Broken:
+def on_data(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     """Return the rows for which `when` holds, and which of them break `then`."""
     rows = np.flatnonzero(applies(about.subject.data.features, test.name, test.when, x))
     if not len(rows):
@@ -106,7 +106,7 @@ def on_data(about: Judged, test: Rule, x: np.ndarray) -> Broken:
     return Broken(rows, *_breaks(about, test, x[rows]), len(rows))
 
 
-def by_search(about: Judged, test: Rule, x: np.ndarray) -> Broken:
+def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     """Return every row moved to where `when` holds, and then against the rule; whether the model breaks it there."""
     data = about.subject.data
     start = placed(data.features, test.name, test.when, x)
@@ -128,7 +128,7 @@ def _ends(features: tuple[Feature, ...]) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(low), np.asarray([np.inf if f.high is None else f.high for f in features])
 
 
-def _reach(feature: Feature, test: Rule) -> float:
+def _reach(feature: Feature, test: Logic) -> float:
     """Return how far the search may move a feature, in its own unit."""
     moves = feature.kind == "numeric" and feature.mutable and feature.name not in test.when
     return test.reach * feature.scale if moves else 0.0
@@ -152,7 +152,7 @@ def _decisions(about: Judged, then: Then) -> tuple[int, ...]:
     return tuple(classes.index(name) for name in then.decision)
 
 
-def _breaks(about: Judged, test: Rule, x: np.ndarray) -> tuple[np.ndarray, float]:
+def _breaks(about: Judged, test: Logic, x: np.ndarray) -> tuple[np.ndarray, float]:
     """Return which rows break `then`, and by how much a bound on the score is missed at most."""
     score, decided = about.outputs(x)
     if test.then.decision:
@@ -167,7 +167,7 @@ def _breaks(about: Judged, test: Rule, x: np.ndarray) -> tuple[np.ndarray, float
     return missed > 0, float(missed.max(initial=0.0))
 
 
-def refuse(about: Judged, test: Changed | Monotone | Rule, x: np.ndarray) -> None:
+def refuse(about: Judged, test: Changed | Monotone | Logic, x: np.ndarray) -> None:
     """Raise ConfigError unless every feature, category and class that a test names is there."""
     features = about.subject.data.features
     applies(features, test.name, test.when, x[:1])

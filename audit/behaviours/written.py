@@ -93,7 +93,7 @@ class Then(Frozen):
         return self
 
 
-class Rule(_Test):
+class Logic(_Test):
     """Where `when` holds, `then` must; searched too: rows moved there, then by up to `reach` against the rule."""
 
     kind: Literal["rule"]
@@ -105,10 +105,10 @@ class Rule(_Test):
     )
 
     @model_validator(mode="after")
-    def _somewhere(self) -> Rule:
+    def _somewhere(self) -> Logic:
         if not self.when:
             raise ValueError("when with at least one feature")
         return self
 
 
-Written = Annotated[Invariance | Direction | Monotone | Rule, Field(discriminator="kind")]
+Written = Annotated[Invariance | Direction | Monotone | Logic, Field(discriminator="kind")]

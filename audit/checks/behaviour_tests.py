@@ -10,7 +10,7 @@ from pydantic import Field
 from audit import stats
 from audit.behaviours.broken import Broken, by_change, by_search, by_value, on_data, refuse
 from audit.behaviours.rows import Judged, judged
-from audit.behaviours.written import Changed, Monotone, Rule, Written
+from audit.behaviours.written import Changed, Logic, Monotone, Written
 from audit.errors import ConfigError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.metrics.robustness import sample
@@ -102,7 +102,7 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
 
 def _tried(about: Judged, test: Written, x: np.ndarray) -> Iterator[tuple[str, Broken, str]]:
     """Yield each measure of a test: its name, who breaks the test, and on which side the truth may lie."""
-    if isinstance(test, Rule):
+    if isinstance(test, Logic):
         yield "violation_rate", on_data(about, test, x), "two-sided"
         yield "searched_violation_rate", by_search(about, test, x), "at least"
     elif isinstance(test, Monotone):
