@@ -52,7 +52,7 @@ def by_value(about: Judged, test: Monotone, x: np.ndarray, ends: tuple[float, fl
 
     Neighbours on a grid are compared. Between them the gradient says where the score is steepest the wrong way;
     a pair of values there counts once the model's own scores confirm it. whole: the feature has whole values only,
-    so that nothing lies between.
+    and is tried at no others.
     """
     features = about.subject.data.features
     at = place_of(features, test.name, test.feature, numeric=True)
@@ -64,7 +64,8 @@ def by_value(about: Judged, test: Monotone, x: np.ndarray, ends: tuple[float, fl
     sign = 1.0 if test.expect == "rising" else -1.0
     hits, worst, ran, sloped = np.zeros(len(rows), bool), 0.0, 0, 0
     step = max(1, BLOCK // (len(grid) * x.shape[1]))
-    searched = not whole and "gradient" in about.subject.has
+    gap = max(1.0, np.round(np.diff(grid).min())) if whole else float(grid[1] - grid[0])
+    searched = "gradient" in about.subject.has and (not whole or gap > 1)
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
         many = np.repeat(x[rows[part]], len(grid), axis=0)
@@ -73,25 +74,29 @@ def by_value(about: Judged, test: Monotone, x: np.ndarray, ends: tuple[float, fl
         wrong = -np.diff(score, axis=1).min(axis=1)
         ran += len(many)
         if searched:
-            found, more = _between(about, many, at, sign, grid)
+            found, more = _between(about, many, at, sign, grid, (gap, whole))
             wrong, ran, sloped = np.maximum(wrong, found), ran + more, sloped + len(many)
         hits[part], worst = wrong > test.tolerance, max(worst, float(wrong.max()))
     return Broken(rows, hits, worst, ran, sloped)
 
 
 def _between(
-    about: Judged, many: np.ndarray, at: int, sign: float, grid: np.ndarray
+    about: Judged, many: np.ndarray, at: int, sign: float, grid: np.ndarray, spaced: tuple[float, bool]
 ) -> tuple[np.ndarray, int]:
-    """Return each row's largest confirmed step the wrong way about where its slope is worst, and rows evaluated."""
+    """Return each row's largest confirmed step the wrong way about where its slope is worst, and rows evaluated.
+
+    spaced: how far the grid's values lie apart, and whether the feature has whole values only.
+    """
+    gap, whole = spaced
     classes = None if about.scored is None else (about.scored,)
     slope = sign * search.slopes(about.subject.model, many, classes)[:, at].reshape(-1, len(grid))
     steepest = np.arange(len(slope)) * len(grid) + slope.argmin(axis=1)
     found, ran = np.full(len(slope), -np.inf), 0
     for near in NEAR:
-        ends = []
-        for side in (-0.5, 0.5):
+        ends, apart = [], np.ceil(near * gap) if whole else near * gap
+        for side in (-np.floor(apart / 2), np.ceil(apart / 2)) if whole else (-apart / 2, apart / 2):
             row = np.array(many[steepest])
-            row[:, at] = np.clip(row[:, at] + side * near * (grid[1] - grid[0]), grid[0], grid[-1])
+            row[:, at] = np.clip(row[:, at] + side, grid[0], grid[-1])
             ends.append(sign * about.outputs(row)[0])
             ran += len(row)
         found = np.maximum(found, ends[0] - ends[1])
@@ -114,9 +119,10 @@ def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     if not test.reach or "gradient" not in about.subject.has:
         return Broken(np.arange(len(x)), hits, worst, len(x))
     reach = np.asarray([_reach(f, test) for f in data.features], np.float32)
-    ran = len(x)
+    whole, ran = about.whole(), len(x)
     for sign, classes in _against(about, test.then):
         ended = search.worst(about.subject.model, start, classes, sign, reach, _ends(data.features))
+        ended = np.where(whole, start + np.trunc(ended - start), ended)
         more, far = _breaks(about, test, ended)
         hits, worst, ran = hits | more, max(worst, far), ran + len(x)
     return Broken(np.arange(len(x)), hits, worst, ran, ran * search.STEPS)

@@ -27,6 +27,16 @@ class Judged:
             return np.asarray(out, np.float64)[:, 0], None
         return probabilities(out, self.subject.model.outputs)[:, self.scored], decide(out, self.subject.model)
 
+    @property
+    def known(self) -> np.ndarray:
+        """Return the training rows[n, d], the judged ones where there are none."""
+        train = self.subject.data.splits.get("train")
+        return np.asarray((train if train is not None and len(train) else self.subject.data.test).x)
+
+    def whole(self) -> np.ndarray:
+        """Return which features[d] have whole values only."""
+        return (self.known == np.round(self.known)).all(axis=0)
+
 
 def judged(subject: Subject, of: str | None) -> Judged:
     """Return what is scored: the class asked for, else the favourable one, else class 1 of two."""

@@ -106,19 +106,18 @@ def _tried(about: Judged, test: Written, x: np.ndarray) -> Iterator[tuple[str, B
         yield "violation_rate", on_data(about, test, x), "two-sided"
         yield "searched_violation_rate", by_search(about, test, x), "at least"
     elif isinstance(test, Monotone):
-        ends, whole = _range(about.subject, test)
+        ends, whole = _range(about, test)
         yield "violation_rate", by_value(about, test, x, ends, whole), "at least"
     else:
         assert isinstance(test, Changed)
         yield "violation_rate", by_change(about, test, x), "two-sided"
 
 
-def _range(subject: Subject, test: Monotone) -> tuple[tuple[float, float], bool]:
+def _range(about: Judged, test: Monotone) -> tuple[tuple[float, float], bool]:
     """Return the least and the largest training value of a feature, and whether all are whole numbers."""
-    at = next(i for i, f in enumerate(subject.data.features) if f.name == test.feature)
-    split = subject.data.splits.get("train")
-    known = np.asarray((split if split is not None and len(split) else subject.data.test).x)[:, at]
-    return (float(known.min()), float(known.max())), bool((known == np.round(known)).all())
+    at = next(i for i, f in enumerate(about.subject.data.features) if f.name == test.feature)
+    known = about.known[:, at]
+    return (float(known.min()), float(known.max())), bool(about.whole()[at])
 
 
 def _rate(rows: Split, found: Broken, side: str) -> Estimate:
