@@ -168,7 +168,7 @@ class ModelConfig(Frozen):
 
     network: str | None = Field(
         default=None,
-        description="mlp, cnn, classic_cnn, gru, transformer, two_tower, sequential or ./file.py:function",
+        description="mlp, cnn, classic_cnn, resnet, gru, transformer, two_tower, sequential or ./file.py:function",
     )
     options: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig | None = None

@@ -17,6 +17,7 @@ from models.cnn import CNN, ClassicCNN, ClassicCNNOptions, CNNOptions
 from models.gru import GRU, GRUOptions
 from models.mlp import MLP, Columns, MLPOptions
 from models.network import Network, problem
+from models.resnet import ResNet, ResNetOptions
 from models.sequential import Sequential, SequentialOptions
 from models.tokens import length_of
 from models.transformer import Transformer, TransformerOptions
@@ -26,6 +27,7 @@ OPTIONS: dict[str, type] = {
     "mlp": MLPOptions,
     "cnn": CNNOptions,
     "classic_cnn": ClassicCNNOptions,
+    "resnet": ResNetOptions,
     "gru": GRUOptions,
     "transformer": TransformerOptions,
     "two_tower": TwoTowerOptions,
@@ -78,14 +80,19 @@ def build(
         )
         built = from_nnx(reader, network)
     else:
-        image = _image(network, shape)
-        module = (
-            CNN(image, outputs, chosen, rngs=rngs)
-            if network == "cnn"
-            else ClassicCNN(image, outputs, rngs=rngs)
-        )
-        built = from_nnx(module, network)
+        built = from_nnx(_of_images(network, _image(network, shape), outputs, chosen, rngs), network)
     return built if y_train is None else _in_units_of(built, np.asarray(y_train, np.float64))
+
+
+def _of_images(
+    network: str, image: tuple[int, int, int], outputs: int, chosen: Any, rngs: nnx.Rngs
+) -> nnx.Module:
+    """Return a convolutional network."""
+    if network == "cnn":
+        return CNN(image, outputs, chosen, rngs=rngs)
+    if network == "resnet":
+        return ResNet(image[2], outputs, chosen, rngs=rngs)
+    return ClassicCNN(image, outputs, rngs=rngs)
 
 
 def _chosen(network: str, options: Mapping[str, Any]) -> Any:

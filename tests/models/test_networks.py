@@ -18,7 +18,7 @@ def _mlp(x, columns=None, **options):
     return build("mlp", shape=x.shape[1:], outputs=2, seed=0, columns=columns, options=options, x_train=x)
 
 
-@pytest.mark.parametrize("name", ["cnn", "classic_cnn"])
+@pytest.mark.parametrize("name", ["cnn", "classic_cnn", "resnet"])
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (9, 11, 2)])
 def test_image_networks_return_one_row_of_outputs_an_example(name, shape):
     net = build(name, shape=shape, outputs=10, seed=0)
@@ -49,6 +49,29 @@ def test_cnn_equals_linen_layers_with_the_same_weights():
         h = nn.max_pool(nn.relu(nn.Conv(features, (3, 3)).apply({"params": p[name]}, h)), (2, 2), (2, 2))
     h = nn.relu(nn.Dense(128).apply({"params": p["dense1"]}, h.reshape(len(x), -1)))
     expected = nn.Dense(3).apply({"params": p["dense2"]}, h)
+    np.testing.assert_allclose(jax.jit(net.apply)(net.params, x), expected, atol=1e-5)
+
+
+def test_resnet_equals_linen_layers_with_the_same_weights():
+    options = {"widths": (4, 8), "blocks": 1, "groups": 2}
+    net, x = build("resnet", shape=(9, 8, 3), outputs=3, seed=3, options=options), _x((9, 8, 3))
+    p = net.params["params"]
+
+    def conv(p, y, stride=1):
+        kernel = p["kernel"].shape
+        layer = nn.Conv(kernel[3], kernel[:2], strides=(stride, stride), use_bias=False)
+        return layer.apply({"params": p}, y)
+
+    def norm(p, y):
+        return nn.relu(nn.GroupNorm(num_groups=2).apply({"params": p}, y))
+
+    h = conv(p["conv"], x)
+    for b, stride in ((p["blocks"]["0"], 1), (p["blocks"]["1"], 2)):
+        y = norm(b["norm1"], h)
+        kept = conv(b["short"], y, stride) if "short" in b else h
+        h = kept + conv(b["conv2"], norm(b["norm2"], conv(b["conv1"], y, stride)))
+    assert "short" not in p["blocks"]["0"] and "short" in p["blocks"]["1"]
+    expected = nn.Dense(3).apply({"params": p["dense"]}, norm(p["norm"], h).mean(axis=(1, 2)))
     np.testing.assert_allclose(jax.jit(net.apply)(net.params, x), expected, atol=1e-5)
 
 
@@ -123,7 +146,7 @@ def test_a_seed_is_a_network():
     ("name", "options", "says"),
     [
         ("mpl", {}, "perhaps 'mlp'"),
-        ("transformer9", {}, "one of mlp, cnn, classic_cnn"),
+        ("perceiver", {}, "one of mlp, cnn, classic_cnn"),
         ("cnn", {"drop_out": 0.1}, "perhaps 'dropout'"),
         ("classic_cnn", {"hidden": 3}, "expected no options"),
         ("mlp", {"hidden": [64, -1]}, r"hidden=\(64, -1\)"),
@@ -132,6 +155,8 @@ def test_a_seed_is_a_network():
         ("mlp", {"activation": "rellu"}, "activation='rellu'"),
         ("mlp", {"bins": -1}, "bins=-1"),
         ("cnn", {"features": [8]}, "2 positive whole"),
+        ("resnet", {"widths": [12]}, "multiples of groups=8"),
+        ("resnet", {"widths": []}, "multiples of groups=8"),
     ],
 )
 def test_a_wrong_name_or_option_is_refused_in_one_line(name, options, says):
