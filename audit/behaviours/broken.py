@@ -112,20 +112,29 @@ def on_data(about: Judged, test: Logic, x: np.ndarray) -> Broken:
 
 
 def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
-    """Return every row moved to where `when` holds, and then against the rule; whether the model breaks it there."""
+    """Return every row moved to where `when` holds, and then against the rule; whether the model breaks it there.
+
+    Features of whole values are moved to whole values; a row that none of them brings there is left out.
+    """
     data = about.subject.data
-    start = placed(data.features, test.name, test.when, x)
+    start, whole = placed(data.features, test.name, test.when, x), about.whole()
+    start = np.where(whole, np.where(start > x, np.ceil(start), np.floor(start)), start)
+    rows = np.flatnonzero(applies(data.features, test.name, test.when, start))
+    start = start[rows]
+    if not len(rows):
+        return Broken(rows, np.zeros(0, bool))
     hits, worst = _breaks(about, test, start)
     if not test.reach or "gradient" not in about.subject.has:
-        return Broken(np.arange(len(x)), hits, worst, len(x))
+        return Broken(rows, hits, worst, len(rows))
     reach = np.asarray([_reach(f, test) for f in data.features], np.float32)
-    whole, ran = about.whole(), len(x)
-    for sign, classes in _against(about, test.then):
+    ways = _against(about, test.then)
+    for sign, classes in ways:
         ended = search.worst(about.subject.model, start, classes, sign, reach, _ends(data.features))
         ended = np.where(whole, start + np.trunc(ended - start), ended)
         more, far = _breaks(about, test, ended)
-        hits, worst, ran = hits | more, max(worst, far), ran + len(x)
-    return Broken(np.arange(len(x)), hits, worst, ran, ran * search.STEPS)
+        hits, worst = hits | more, max(worst, far)
+    moved = len(ways) * len(rows)
+    return Broken(rows, hits, worst, len(rows) + moved, moved * search.STEPS)
 
 
 def _ends(features: tuple[Feature, ...]) -> tuple[np.ndarray, np.ndarray]:

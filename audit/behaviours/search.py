@@ -64,7 +64,8 @@ def _walk(apply: Callable[..., Any], outputs: str, classes: tuple[int, ...] | No
 
 def slopes(model: Model, x: np.ndarray, classes: tuple[int, ...] | None) -> np.ndarray:
     """Return the gradient[m, d] of the score of x[m, d]."""
-    return map_examples(_slopes(model.apply, model.outputs, classes), model.params, x)  # type: ignore[arg-type]
+    assert model.apply is not None
+    return map_examples(_slopes(model.apply, model.outputs, classes), model.params, x)
 
 
 def worst(
@@ -77,5 +78,6 @@ def worst(
 ) -> np.ndarray:
     """Return x[m, d] moved by at most reach[d], within the ends, so that sign times the score is high."""
     low, high = (np.broadcast_to(np.asarray(end, np.float32), reach.shape)[None] for end in ends)
+    assert model.apply is not None
     shared = (model.params, np.float32(sign), np.asarray(reach, np.float32)[None], low, high)
-    return map_examples(_walk(model.apply, model.outputs, classes), shared, x)  # type: ignore[arg-type]
+    return map_examples(_walk(model.apply, model.outputs, classes), shared, x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -144,9 +144,11 @@ def _measured(t: Texts, run: Tried, budgets: list[int], doubt: str) -> list[Meas
     return made
 
 
-def _one(name: str, label: str, estimate: Estimate, where: dict, better: str = "higher") -> Measurement:
+def _one(
+    name: str, label: str, estimate: Estimate, where: dict, better: Literal["higher", "lower"] = "higher"
+) -> Measurement:
     """Return one measurement."""
-    return Measurement(name=name, label=label, estimate=estimate, where=where, better=better)  # type: ignore[arg-type]
+    return Measurement(name=name, label=label, estimate=estimate, where=where, better=better)
 
 
 def _doubted(estimate: Estimate, said: str) -> Estimate:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,27 @@ from audit.errors import DataError
 
 MISSING = "(missing)"
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+class Found(NamedTuple):
+    """The table of the rows, that of test where it has its own, the files' names and their digest."""
+
+    frame: pd.DataFrame
+    test_frame: pd.DataFrame | None
+    source: str
+    sha256: str
+
+
+def load(path: str | Path, test: str | Path | None, obtain: str, sha256: str | None) -> Found:
+    """Return the tables in one file, or in two where test has its own; DataError for another digest."""
+    paths = [files.find(one, obtain) for one in (path, test) if one is not None]
+    files.refuse_same(paths[0], paths[1] if len(paths) == 2 else None)
+    found, source = files.digest(*paths), ", ".join(one.name for one in paths)
+    files.verify(found, sha256, source)
+    tables = [read(one) for one in paths]
+    for table, one in zip(tables, paths, strict=True):
+        refuse_one_column(table, one)
+    return Found(tables[0], tables[1] if len(tables) == 2 else None, source, found)
 
 
 def read(path: Path) -> pd.DataFrame:

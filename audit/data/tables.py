@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.data import columns, derived, files, frames, labels, splits, times
+from audit.data import columns, derived, frames, labels, splits, times
 from audit.data.derived import Derived
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
@@ -36,25 +36,18 @@ def load(
 
     `obtain` says where a missing file comes from; `sha256` is the expected `files.digest` of the files.
     """
-    paths = [files.find(one, obtain) for one in (path, test) if one is not None]
-    files.refuse_same(paths[0], paths[1] if len(paths) == 2 else None)
-    found = files.digest(*paths)
-    source = ", ".join(one.name for one in paths)
-    files.verify(found, sha256, source)
-    tables = [frames.read(one) for one in paths]
-    for table, one in zip(tables, paths, strict=True):
-        frames.refuse_one_column(table, one)
+    found = frames.load(path, test, obtain, sha256)
     return from_frame(
         name,
         task,
-        tables[0],
-        tables[1] if len(tables) == 2 else None,
+        found.frame,
+        found.test_frame,
         roles,
         plan,
         derive=derive,
-        source=source,
+        source=found.source,
         licence=licence,
-        sha256=found,
+        sha256=found.sha256,
     )
 
 

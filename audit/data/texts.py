@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.data import columns, files, frames, labels, splits, vocabulary
+from audit.data import columns, frames, labels, splits, vocabulary
 from audit.data.frames import MISSING
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
@@ -41,16 +41,10 @@ def load(
 
     `obtain` says where a missing file comes from; `sha256` is the expected `files.digest` of the files.
     """
-    paths = [files.find(one, obtain) for one in (path, test) if one is not None]
-    files.refuse_same(paths[0], paths[1] if len(paths) == 2 else None)
-    found, source = files.digest(*paths), ", ".join(one.name for one in paths)
-    files.verify(found, sha256, source)
-    tables = [frames.read(one) for one in paths]
-    for table, one in zip(tables, paths, strict=True):
-        frames.refuse_one_column(table, one)
-    given = (tables[0], tables[1] if len(tables) == 2 else None)
-    data = from_frame(name, task, *given, text, roles, plan, tokens)
-    return replace(data, provenance=replace(data.provenance, source=source, licence=licence, sha256=found))
+    found = frames.load(path, test, obtain, sha256)
+    data = from_frame(name, task, found.frame, found.test_frame, text, roles, plan, tokens)
+    known = {"source": found.source, "licence": licence, "sha256": found.sha256}
+    return replace(data, provenance=replace(data.provenance, **known))
 
 
 def from_frame(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from audit.behaviours.rows import Judged
 from audit.checks.behaviour_tests import BehaviourOptions, behaviour_tests
 from audit.errors import ConfigError
 from audit.registry import Context
@@ -57,6 +58,17 @@ def test_who_changes_under_a_linear_model_is_known_exactly(table_subject):
     assert [row[0] for row in table.rows] == ["richer", "unread", "up", "down"]
 
 
+def test_what_is_added_stays_within_the_features_range(table_subject):
+    """The score falls where no income can be, and a row at the end of the range is not counted."""
+    x = np.array(table_subject.data.test.x)
+    x[:7, 0] = 4.0
+    data = replace(table_subject.data, splits={"test": replace(table_subject.data.test, x=x)})
+    subject = observe(Model("f", lambda p, x: jnp.where(x[:, :1] > 4.0, -9.0, x[:, :1]), {}), data)
+    test = {"name": "t", "kind": "direction", "add": {"income": 6}, "expect": "not_lower"}
+    estimate = _found(subject, test, score_of="default")[0]["violation_rate", "t"]
+    assert (estimate.value, estimate.n) == (0, len(x) - 7)
+
+
 def test_the_score_is_the_favourable_classes_unless_another_is_named(table_subject):
     subject = _with(table_subject, _linear)
     test = {"name": "t", "kind": "direction", "add": {"income": 1}, "expect": "not_lower"}
@@ -101,8 +113,8 @@ def test_a_dent_that_the_grid_steps_over_is_found_by_the_gradient(table_subject)
     assert _found(subject, test, score_of="default")[0]["violation_rate", "m"].value == 1
 
 
-def test_whole_numbers_between_the_grid_are_tried_and_no_others(table_subject):
-    """A feature of whole values from 0 to 640, of which the grid takes every twentieth; a fall at one step between."""
+def _counts(subject: Subject, apply) -> Subject:
+    """The subject with whole numbers from 0 to 640 for its income, and a function."""
     rng = np.random.default_rng(5)
 
     def counted(split):
@@ -111,23 +123,53 @@ def test_whole_numbers_between_the_grid_are_tried_and_no_others(table_subject):
         x[:2, 0] = 0, 640
         return replace(split, x=x)
 
-    data = table_subject.data
-    features = (replace(data.features[0], low=0.0, high=640.0), *data.features[1:])
-    data = replace(data, features=features, splits={k: counted(s) for k, s in data.splits.items()})
-    seen = []
+    data = subject.data
+    features = (replace(data.features[0], low=0.0, high=640.0, scale=20.0), *data.features[1:])
+    splits = {name: counted(split) for name, split in data.splits.items()}
+    return observe(Model("f", apply, {}), replace(data, features=features, splits=splits))
 
-    def wavy(params, x):
-        return (x[:, :1] / 20 - 1.2 * jnp.sin(jnp.pi * x[:, :1] / 10)) / 16 - 1
 
-    def spied(params, x):
-        seen.append(np.asarray(x)[:, 0])
-        return np.asarray(wavy(params, x))
+@pytest.fixture
+def seen(monkeypatch):
+    """The incomes of every row that a test has the model score, the gradient's own rows apart."""
+    kept, score = [], Judged.outputs
 
+    def spied(self, x):
+        kept.append(np.asarray(x)[:, 0])
+        return score(self, x)
+
+    monkeypatch.setattr(Judged, "outputs", spied)
+    return kept
+
+
+def test_whole_numbers_between_the_grid_are_tried_and_no_others(table_subject, seen):
+    """Every twentieth value is on the grid, where a wave falls; it rises back between."""
+    subject = _counts(
+        table_subject, lambda p, x: (x[:, :1] / 20 - 1.2 * jnp.sin(jnp.pi * x[:, :1] / 10)) / 16 - 1
+    )
+    blind = replace(subject, model=replace(subject.model, differentiable=False))
     test = {"name": "m", "kind": "monotone", "feature": "income", "expect": "rising", "points": 33}
-    subject = observe(Model("f", wavy, {}), data)
-    blind = observe(Model("f", spied, {}, differentiable=False), data)
     assert _found(blind, test, score_of="default")[0]["violation_rate", "m"].value == 0
+    tried = len(seen)
     assert _found(subject, test, score_of="default")[0]["violation_rate", "m"].value == 1
+    assert len(seen) > 2 * tried
+    assert all((x == np.round(x)).all() for x in seen)
+
+
+def test_a_rule_is_searched_at_whole_numbers_of_its_region_alone(table_subject, seen):
+    """A decision that turns on fractions only is never turned; a region without a whole number has no row."""
+    subject = _counts(table_subject, lambda p, x: 50 * jnp.abs(jnp.sin(jnp.pi * x[:, :1])) - 1)
+    then = {"then": {"decision": ["repaid"]}, "kind": "rule"}
+    found, _ = _found(
+        subject,
+        {"name": "moved", "when": {"savings": {"at_least": -4}}, "reach": 0.52, **then},
+        {"name": "placed", "when": {"income": {"at_least": 99.5, "at_most": 300.5}}, **then},
+        {"name": "nowhere", "when": {"income": {"at_least": 99.2, "at_most": 99.8}}, **then},
+    )
+    assert found["searched_violation_rate", "moved"].value == 0
+    assert found["searched_violation_rate", "placed"].value == 0
+    assert found["searched_violation_rate", "placed"].n == len(subject.data.test)
+    assert found["searched_violation_rate", "nowhere"].value is None
     assert all((x == np.round(x)).all() for x in seen)
 
 

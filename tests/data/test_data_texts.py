@@ -199,7 +199,10 @@ def test_a_vocabulary_that_cannot_be_is_refused(wrong):
 
 def _own():
     texts = np.array(["lost card", "card", "the rate", "rate"], object)
-    encode = lambda given: np.array([[1 + ("card" in one), len(one.split())] for one in given], np.int32)  # noqa: E731
+
+    def encode(given):
+        return np.array([[1 + ("card" in one), len(one.split())] for one in given], np.int32)
+
     tokens = Tokens(encode, 5)
     return Split(encode(texts), np.array([0, 0, 1, 1]), np.array(list("abcd")), text=texts), tokens
 
