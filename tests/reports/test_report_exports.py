@@ -6,30 +6,21 @@ import csv
 import functools
 import io
 import json
-from pathlib import Path
 from typing import get_args
 
-import jsonschema
 import pyarrow.parquet as pq
 import pytest
 import report_records as records
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from google.protobuf import json_format
 from huggingface_hub import ModelCard
-from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
-from in_toto_attestation.v1 import statement_pb2
-from in_toto_attestation.v1.statement import Statement
 from lxml import etree
+from validators import JUNIT, OUTSIDE, SARIF, cyclonedx, statement
 
 from audit import stats
 from audit.config import Formats
 from audit.evidence import Findings, Policy
 from audit.rendering import RENDER
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
-SARIF = jsonschema.Draft4Validator(json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text()))
-JUNIT = etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd"))
 NASTY = {
     "markup": records.HOSTILE,
     "yaml": "---\n- x: &a [*a]\n---",
@@ -75,17 +66,6 @@ def sarif(name):
     return json.loads(rendered(name, "sarif"))["runs"][0]
 
 
-def valid_cyclonedx(text):
-    return JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-
-
-def statement(data):
-    value = json.loads(data)
-    whole = Statement.copy_from_pb(json_format.ParseDict(value, statement_pb2.Statement()))
-    whole.validate()
-    return json_format.ParseDict(value["predicate"], test_result_pb2.TestResult())
-
-
 def test_the_configuration_knows_every_format():
     assert set(get_args(Formats)) == set(RENDER)
     assert len({file for file, _ in RENDER.values()}) == len(RENDER)
@@ -115,6 +95,16 @@ def test_sarif_is_valid_and_has_a_result_a_decision(name):
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert (result["kind"] == "fail") == (result["level"] != "none")  # SARIF 2.1.0, 3.27.10
+
+
+@pytest.mark.parametrize("format_", OUTSIDE)
+def test_a_good_file_is_accepted_and_a_broken_one_refused(format_):
+    good = rendered("failing", format_)
+    OUTSIDE[format_].check(good)
+    bad = OUTSIDE[format_].broken(good)
+    assert bad != good
+    with pytest.raises(Exception):  # noqa: B017  (each validator has an error of its own)
+        OUTSIDE[format_].check(bad)
 
 
 def test_a_broken_sarif_log_is_refused():
@@ -215,7 +205,7 @@ def test_a_broken_model_index_is_refused():
 @pytest.mark.parametrize("name", MAKE)
 def test_cyclonedx_is_valid_and_holds_model_data_and_digests(name):
     text = rendered(name, "cyclonedx").decode()
-    assert valid_cyclonedx(text)
+    cyclonedx(text.encode())
     bill = json.loads(text)
     model, data = bill["metadata"]["component"], bill["components"][0]
     assert model["type"] == "machine-learning-model" and data["type"] == "data"
@@ -227,7 +217,8 @@ def test_cyclonedx_is_valid_and_holds_model_data_and_digests(name):
 def test_a_broken_bill_is_refused():
     bill = json.loads(rendered("passing", "cyclonedx"))
     bill["metadata"]["component"]["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0]["value"] = 1
-    assert not valid_cyclonedx(json.dumps(bill))
+    with pytest.raises(ValueError):
+        cyclonedx(json.dumps(bill).encode())
 
 
 def test_the_bills_metrics_carry_their_intervals_and_its_serial_follows_the_record():
