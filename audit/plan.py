@@ -183,5 +183,5 @@ def _assumptions(
     if data.test.cluster is not None:
         said.append("rows of one cluster (person) count as one row where such a model treats them alike.")
     if any(result.check in plan_oracle.STAND_IN and result.status == "ok" for result in results):
-        said.append("an attack is tried on the rows its check draws, however many steps it takes.")
+        said.append("an attack or edit is tried on the rows its check draws, however many steps it takes.")
     return tuple(said)

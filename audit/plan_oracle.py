@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from audit.registry import Context, find
 from audit.subject import JUDGED, Dataset, DecisionRule, Model, Split, Subject
 
 Function = Callable[[Any, Any, Context], Findings]
+Where = dict[str, str | float | int]
+SIDES: dict[str, Literal["at most", "at least"]] = {
+    "robust_accuracy": "at most",
+    "attack_success": "at least",
+}
 COUNTED = ("accuracy.overall", "calibration.reliability", "fairness.groups", "fairness.ll144")
 
 
@@ -69,23 +74,37 @@ def _outputs(data: Dataset, split: Split) -> np.ndarray:
 
 def _attacked(subject: Subject, options: Any, ctx: Context) -> Findings:
     """Return what an attack that never succeeds would leave: the rows tried, per norm and radius."""
+    norms = dict.fromkeys(options.norms)
+    radii = {norm: options.l2_eps if norm == "l2" and options.l2_eps else options.eps for norm in norms}
+    places: list[Where] = [{"norm": norm, "eps": eps} for norm in norms for eps in sorted(set(radii[norm]))]
+    return _unmoved(subject, options.rows, ctx, places, ("robust_accuracy", "attack_success"))
+
+
+def _edited(subject: Subject, options: Any, ctx: Context) -> Findings:
+    """Return what edits that never matter would leave: the texts tried, per kind and number of edits."""
+    kinds, numbers = dict.fromkeys(options.kinds), sorted(set(options.edits))
+    places: list[Where] = [{"edit": kind, "edits": edits} for kind in kinds for edits in numbers]
+    names = ("edited_accuracy", "robust_accuracy", "attack_success")
+    return _unmoved(subject, options.rows, ctx, places, names)
+
+
+def _unmoved(
+    subject: Subject, rows: int | None, ctx: Context, places: list[Where], names: tuple[str, ...]
+) -> Findings:
+    """Return rates of the rows drawn, all decided rightly wherever they are moved."""
     test = subject.data.test
-    at = sample(len(test), options.rows, ctx.seed)
+    at = sample(len(test), rows, ctx.seed)
     cluster = None if test.cluster is None else test.cluster[at]
 
-    def made(name: str, hit: bool, side: Any, where: dict[str, str | float | int]) -> Measurement:
-        rate: Estimate = stats.rate(np.full(len(at), hit), cluster=cluster, side=side)
-        place = f", {where['norm']}, eps {where['eps']:g}" if where else ""
-        label = name.replace("_", " ").capitalize() + place
+    def made(name: str, where: Where) -> Measurement:
+        hit = np.full(len(at), name != "attack_success")
+        rate: Estimate = stats.rate(hit, cluster=cluster, side=SIDES.get(name, "two-sided"))
+        said = [f"{k} {v:g}" if isinstance(v, (int, float)) else f"{v}" for k, v in where.items()]
+        label = ", ".join([name.replace("_", " ").capitalize(), *said])
         return Measurement(name=name, label=label, estimate=rate, where=where)
 
-    found = [made("clean_accuracy", True, "two-sided", {})]
-    for norm in dict.fromkeys(options.norms):
-        for eps in sorted(set(options.l2_eps if norm == "l2" and options.l2_eps else options.eps)):
-            where: dict[str, str | float | int] = {"norm": norm, "eps": eps}
-            found.append(made("robust_accuracy", True, "at most", where))
-            found.append(made("attack_success", False, "at least", where))
-    return Findings(measurements=tuple(found))
+    every = [made(name, where) for where in places for name in names]
+    return Findings(measurements=(made("clean_accuracy", {}), *every))
 
 
 def _nothing(subject: Subject, options: Any, ctx: Context) -> Findings:
@@ -96,5 +115,5 @@ def _nothing(subject: Subject, options: Any, ctx: Context) -> Findings:
 STAND_IN: dict[str, Function] = {
     name: _attacked
     for name in ("robustness.fgsm", "robustness.pgd", "robustness.autoattack", "robustness.minimum")
-}
+} | {"robustness.text": _edited}
 PLANNED = (*COUNTED, *STAND_IN)

@@ -95,6 +95,10 @@ def overall(plan: Plan) -> str:
         end = "No model can make the whole PASS with these rows."
     elif hardly:
         end = "The whole will seldom PASS with these rows, unless the truth is kinder than assumed."
+    elif len(unknown) == len(blocking):
+        end = "Whether the whole can PASS is not foreseen."
+    elif unknown:
+        end = "The others can each PASS; each says from which true value on."
     else:
         end = "These rows can show a PASS; each rule says from which true value on."
     return f"{count}, {', '.join(said) or 'each can PASS'}. {end}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -11,6 +13,7 @@ from reports import numbers
 from reports.marks import Scale, around, dot, line, percent, picture, rect, steps, text
 
 LEFT, RIGHT, TOP, FLOOR = 8.0, 98.0, 9.0, 86.0
+NEAR = 6.0  # hundredths of the height that two names need
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,14 @@ class Series:
 
     name: str
     points: tuple[Point, ...]
+
+    def at(self, x: float) -> float:
+        """Return the line's height at x, that of its end beyond an end."""
+        place = bisect(self.points, x, key=lambda p: p.x)
+        if place in (0, len(self.points)):
+            return self.points[min(place, len(self.points) - 1)].value
+        a, b = self.points[place - 1], self.points[place]
+        return a.value + (b.value - a.value) * (x - a.x) / (b.x - a.x)
 
 
 @dataclass(frozen=True)
@@ -147,12 +158,27 @@ def _names(lines: list[Series], x: Scale, y: Scale) -> list[Markup]:
     if len(lines) < 2:
         return []
     ends = sorted((y.at(s.points[-1].value), x.at(s.points[-1].x), s.name) for s in lines)
+    if len(lines) > 2 and any(below[0] - above[0] < NEAR for above, below in pairwise(ends)):
+        return [_in_the_open(s, [o for o in lines if o is not s], x, y) for s in lines]
     parts, last = [], -100.0
     for i, (at, right, name) in enumerate(ends):
-        last = at = max(at, last + 6)
+        last = at = max(at, last + NEAR)
         dy = "1.7em" if i == len(ends) - 1 else "-.9em"
         parts.append(_beside("lb", right, at, numbers.name(name, 28), dy, 0))
     return parts
+
+
+def _in_the_open(series: Series, others: list[Series], x: Scale, y: Scale) -> Markup:
+    """Return a line's name where the line is furthest from all others, on the side away from the nearest."""
+    inner = [p for p in series.points if LEFT + 12 < x.at(p.x) < RIGHT - 12] or list(series.points)
+
+    def nearest(p: Point) -> float:
+        return min((y.at(p.value) - y.at(o.at(p.x)) for o in others), key=abs)
+
+    p = max(inner, key=lambda p: abs(nearest(p)))
+    at = y.at(p.value)
+    below = nearest(p) > 0 and at < FLOOR - NEAR
+    return text("lb", x.at(p.x), at, numbers.name(series.name, 28), "middle", "1.7em" if below else "-.9em")
 
 
 def _beside(kind: str, x: float, y: float, words: str, dy: str, gap: float) -> Markup:

@@ -58,15 +58,27 @@ def _as_point(row: Row, x: str) -> curves.Point:
 
 
 def _fall(what: str, series: list[curves.Series], x: str) -> str:
-    """Return from where to where the lowest line runs."""
+    """Return from where to where the lowest line runs, or where it is furthest from one with the same ends."""
     s = min(series, key=lambda s: s.points[-1].value)
     a, b = s.points[0], s.points[-1]
     who = f", {numbers.name(s.name, 40)}" if len(series) > 1 else ""
     x = numbers.name(x, 30)
+    twins = [t for t in series if t is not s and _ends(t) == _ends(s) and len(t.points) > 2]
+    if twins:
+        at = max(s.points, key=lambda p: abs(p.value - twins[0].at(p.x)))
+        return (
+            f"{what}: at {x} {phrases.radius(at.x)}, {numbers.number(at.value)} ({numbers.name(s.name, 40)}) "
+            f"and {numbers.number(twins[0].at(at.x))} ({numbers.name(twins[0].name, 40)})."
+        )
     return (
         f"{what}{who}: {numbers.number(a.value)} at {x} {phrases.radius(a.x)}, "
         f"{numbers.number(b.value)} at {x} {phrases.radius(b.x)}."
     )
+
+
+def _ends(series: curves.Series) -> tuple[float, float]:
+    """Return a line's first and last value."""
+    return series.points[0].value, series.points[-1].value
 
 
 def _marks(context: Context, series: list[curves.Series]) -> list[curves.Mark]:

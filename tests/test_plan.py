@@ -1,5 +1,6 @@
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from audit.plan import plan, text
 from audit.plan_worlds import _within_reach
 from audit.registry import find
 from audit.stats.power import chance, reaches, samples
-from audit.subject import Dataset, Feature, Split
+from audit.subject import Dataset, Feature, Split, Tokens
 
 RUNS = 300
 CHECKS = {"accuracy.overall": {}, "fairness.groups": {"intersections": "none"}}
@@ -354,3 +355,33 @@ def test_a_limit_that_is_met_exactly_passes_and_never_fails():
         chance([], 0.5, "PASS")
     with pytest.raises(ValueError, match="expected rates"):
         samples(stats.mean([0.0, 1.0, 0.5], low=0, high=1).statistic)
+
+
+def test_edits_of_texts_are_planned_on_the_texts_that_are_tried():
+    made = _data({"a": (150, 150)})
+    words = np.full(len(made.test), "a text")
+    texts = replace(
+        made,
+        modality="text",
+        tokens=Tokens(lambda said: np.ones((len(said), 1), np.int32), 3),
+        splits={"test": replace(made.test, text=words)},
+    )
+    where = {"edit": "character", "edits": 2}
+    rules = [_rule(f"robustness.text.{name}", id=name, where=where, at_least=0.8)
+             for name in ("edited_accuracy", "robust_accuracy")]  # fmt: skip
+    checks = {**CHECKS, "robustness.text": {"rows": 200}}
+    edited, searched = plan(_loaded(*rules, checks=checks), texts).rows
+    rate = plan(_loaded(_rule("accuracy.overall.accuracy", at_least=0.8)), _data({"a": (100, 100)})).rows[0]
+    assert edited.n == searched.n == 200
+    assert edited.pass_from == searched.pass_from == rate.pass_from
+    assert edited.fail_from == pytest.approx(searched.fail_from) and not edited.one_sided
+
+
+def test_a_policy_that_cannot_be_planned_foresees_no_pass():
+    unplanned = _rule("accuracy.overall.log_loss", id="L", at_most=1.0)
+    alone = plan(_loaded(unplanned), _data({"a": (50, 50)}))
+    beside = plan(
+        _loaded(unplanned, _rule("accuracy.overall.accuracy", at_least=0.7)), _data({"a": (50, 50)})
+    )
+    assert "can show a PASS" not in alone.says + beside.says
+    assert "not foreseen" in alone.says and "The others can each PASS" in beside.says

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import charts, curves
+from audit.evidence import Column, Table
+from reports import charts, curves, plotted
+from reports.grids import Context
 from reports.marks import Scale, around, round_step, steps
 
 
@@ -111,3 +113,36 @@ def test_reliability_diagonal_and_histogram():
 
 def test_scale_clips():
     assert Scale(0, 1).at(7) == 96 and Scale(0, 1).at(-7) == 4
+
+
+def test_lines_with_the_same_ends_are_named_where_they_are_apart():
+    down = curves.Series(
+        "falls early", tuple(curves.Point(x / 4, v) for x, v in enumerate((1, 0.2, 0, 0, 0)))
+    )
+    other = curves.Series(
+        "falls late", tuple(curves.Point(x / 4, v) for x, v in enumerate((1, 1, 0.9, 0.8, 0)))
+    )
+    up = curves.Series("rises", tuple(curves.Point(x / 4, v) for x, v in enumerate((0, 0, 0.5, 1, 1))))
+    drawn = str(curves.curves((down, other, up), x_title="x", y_title="y", label="l"))
+    kinds = r'<text class="lb" x="([\d.]+)%" y="([\d.]+)%" dy="([^"]+)" text-anchor="middle">([^<]+)'
+    found = {words: (float(x), float(y), dy) for x, y, dy, words in re.findall(kinds, drawn)}
+    assert set(found) == {"falls early", "falls late", "rises"}
+    assert all(curves.LEFT + 12 < x < curves.RIGHT - 12 for x, *_ in found.values())
+    x, y, side = found["falls late"]  # above all others at a quarter of the way
+    assert (x, y, side) == (30.5, curves.TOP, "-.9em")
+    assert found["rises"][2] == "1.7em"  # beneath the nearest line at the middle
+    assert down.at(0.125) == 0.6 and down.at(-1) == 1 and down.at(9) == 0
+
+
+def test_a_curve_beside_one_with_the_same_ends_says_where_they_are_furthest_apart():
+    rows = [(name, x, v, v, v) for name, vs in (("mine", (1.0, 0.2, 0.1)), ("random", (1.0, 0.7, 0.1)))
+            for x, v in zip((0.0, 0.5, 1.0), vs, strict=True)]  # fmt: skip
+    columns = [
+        Column(name=n, label=n, kind="text" if n == "series" else "number")
+        for n in ("series", "x", "value", "low", "high")
+    ]
+    table = Table(name="t", title="Taken away", kind="curve", columns=tuple(columns), rows=tuple(rows))
+    (block,) = plotted.curve(
+        table, [dict(zip([c.name for c in columns], r, strict=True)) for r in rows], Context()
+    )
+    assert block.title == "Taken away: at x 0.5, 0.200 (mine) and 0.700 (random)."
