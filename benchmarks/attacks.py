@@ -150,7 +150,7 @@ def compare(rows: list[Row]) -> None:
     best = min(attacks, key=lambda row: row["value"])
     for row in attacks:
         margin = math.ceil(row["n"] / SLACK) + 2 * math.hypot(row["error"], best["error"])
-        row["comparable"] = (row["value"] - best["value"]) * row["n"] <= margin
+        row["comparable"] = round((row["value"] - best["value"]) * row["n"], 6) <= margin
 
 
 def main() -> int:

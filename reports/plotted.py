@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.evidence import Table
-from reports import charts, curves, numbers, phrases
+from reports import charts, curves, numbers, patches, phrases
 from reports.grids import (
     Block,
     Cell,
@@ -193,6 +193,12 @@ def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:
     more = f"The {MOST_FEATURES} largest of {numbers.count(len(known))}." if rest else ""
     caption = caption_of(f"{headline(table)}.", "With 95\u00a0% intervals.", more, table.note)
     grid = Grid(heads, lines, "imp stack", ("nm", "v", ""))
+    places = None if rest else patches.placed(known)
+    if places:
+        shown = patches.drawn(places, f"{title} The numbers are in the table below the figure.")
+        return [
+            Block("Figure", title, caption_of("A map of the image.", caption), None, (shown,), as_grid(table))
+        ]
     return [Block("Figure", title, caption, grid, folded=as_grid(table) if rest else None)]
 
 

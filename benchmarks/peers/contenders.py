@@ -40,7 +40,7 @@ CONTENDERS = {
     "autoattack": (
         _jax(OURS, "autoattack"),
         Contender("torchattacks", "torchattacks", "autoattack", {}),
-        *(_jax(f"{OURS}, until a verdict on {a:g}", "verdict", at_least=a) for a in (0.2, 0.9)),
+        *(_jax(f"{OURS}, until a verdict on {a:g}", "verdict", at_least=a) for a in (0.2, 0.9, 0.97)),
     ),
     "units": (
         _jax("JAX", "units", rewritten=False),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.evidence import Column, Table
-from reports import charts, curves, plotted
+from reports import charts, curves, patches, plotted
 from reports.grids import Context
 from reports.marks import Scale, around, round_step, steps
 
@@ -146,3 +146,38 @@ def test_a_curve_beside_one_with_the_same_ends_says_where_they_are_furthest_apar
         table, [dict(zip([c.name for c in columns], r, strict=True)) for r in rows], Context()
     )
     assert block.title == "Taken away: at x 0.5, 0.200 (mine) and 0.700 (random)."
+
+
+def _importance(names):
+    columns = [
+        Column(name=n, label=n, kind="text" if n == "feature" else "number")
+        for n in ("feature", "value", "low", "high")
+    ]
+    rows = tuple((name, 1.0 + i, 0.5 + i, 1.5 + i) for i, name in enumerate(names))
+    table = Table(name="t", title="What it rests on", kind="importance", columns=tuple(columns), rows=rows)
+    (block,) = plotted.importance(
+        table, [dict(zip([c.name for c in columns], r, strict=True)) for r in rows], Context()
+    )
+    return block
+
+
+def test_patches_of_an_image_are_a_map_with_their_numbers_in_place():
+    names = [f"patch row {i}, column {j}" for i in (1, 2) for j in (1, 2)]
+    block = _importance(names)
+    (drawn,) = block.pictures
+    cells = _floats(str(drawn), "rect", "pt", "x", "y", "width", "height")
+    assert cells == [(0, 0, 50, 50), (50, 0, 50, 50), (0, 50, 50, 50), (50, 50, 50, 50)]
+    shades = [float(v) for v in re.findall(r'fill-opacity="([.\d]+)"', str(drawn))]
+    assert shades == pytest.approx([patches.DARKEST * v / 4 for v in (1, 2, 3, 4)], abs=1e-3)
+    assert re.findall(r">([^<]+)</text>", str(drawn))[2:4] == ["2.000", "[1.500, 2.500]"]
+    assert (
+        block.title == "patch row 2, column 2 weighs most: 4.000 [3.500, 4.500]." and block.folded is not None
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [["patch row 1, column 1", "patch row 2, column 2"], ["patch row 1, column 1", "age"]]
+)
+def test_a_map_with_holes_or_other_features_stays_a_list(names):
+    block = _importance(names)
+    assert not block.pictures and block.grid is not None
