@@ -169,7 +169,7 @@ def _of(name: str, label: str, estimate: Estimate) -> Measurement:
 def _table(share: np.ndarray, cluster: np.ndarray | None) -> Table:
     """Return the mean share of each of the latest items, and of all before them."""
     width = share.shape[1]
-    heads = {f"{place}. latest": share[:, width - place] for place in range(1, min(PLACES, width) + 1)}
+    heads = {_nth(place): share[:, width - place] for place in range(1, min(PLACES, width) + 1)}
     if width > PLACES:
         heads["all before them"] = share[:, : width - PLACES].sum(axis=1)
     rows = []
@@ -192,3 +192,9 @@ def _not_measured(rows: int) -> Iterator[str]:
     yield f"Rows other than the {rows:,} explained, and items shown below the first."
     yield "What items do together: each is deleted alone, so items that stand in for each other show little."
     yield "Why the model learned it: a deletion tells what the score rests on, not whether that is right."
+
+
+def _nth(place: int) -> str:
+    """Return the name of the item at a place from the end, 1 the latest."""
+    ending = {2: "nd", 3: "rd"}.get(place, "th")
+    return "Latest" if place == 1 else f"{place}{ending} latest"
