@@ -188,7 +188,8 @@ def importance(table: Table, rows: list[Row], context: Context) -> list[Block]:
         numbers.number(real(first["value"])),
         numbers.interval(real(first["low"]), real(first["high"])),
     )
-    title = f"{numbers.name(first['feature'])} weighs most: {value} {interval}."
+    most = "weighs most" if table.name == "importance" else "comes first"
+    title = f"{numbers.name(first['feature'])} {most}: {value} {interval}."
     rest = len(known) - len(top)
     more = f"The {MOST_FEATURES} largest of {numbers.count(len(known))}." if rest else ""
     caption = caption_of(f"{headline(table)}.", "With 95\u00a0% intervals.", more, table.note)
