@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 
 from audit.evidence import Record
 from reports import numbers
@@ -18,8 +20,7 @@ _EXPECTED = (
     "human_oversight",
     "responsible_person",
 )
-
-
+_CLUSTERS = re.compile(r"\d[\d,]*(?= clusters)")
 _SPLITS = ("train", "validation", "calibration", "test", "reference")
 
 
@@ -118,9 +119,22 @@ def measures(record: Record) -> Grid:
             lines.append(Line((Cell(result.check),), "grp"))
         for name, methods in found.items():
             text = DEFINED.get(f"{result.check}.{name}") or numbers.name(labels[name], 200)
-            how = "; ".join(m for m in methods if m) or "none"
+            how = "; ".join(_alike(m for m in methods if m)) or "none"
             lines.append(Line((Cell(name, css="mono c-nm"), Cell(text), Cell(how, css="c-m"))))
     return Grid((head("Measure"), head("What it is"), head("Interval by")), tuple(lines), "wide")
+
+
+def _alike(methods: Iterable[str]) -> list[str]:
+    """Return the methods, those that differ in their number of clusters alone as one with the least and the largest."""
+    found: dict[str, list[int]] = {}
+    for method in methods:
+        counts = found.setdefault(_CLUSTERS.sub("{}", method), [])
+        counts += [int(n.replace(",", "")) for n in _CLUSTERS.findall(method)]
+    said = []
+    for method, counts in found.items():
+        least, most = (numbers.count(n) for n in (min(counts, default=0), max(counts, default=0)))
+        said.append(method.replace("{}", least if least == most else f"{least} to {most}"))
+    return said
 
 
 # ---------------------------------------------------------------- reproduce

@@ -154,7 +154,9 @@ def _importance(names):
         for n in ("feature", "value", "low", "high")
     ]
     rows = tuple((name, 1.0 + i, 0.5 + i, 1.5 + i) for i, name in enumerate(names))
-    table = Table(name="importance", title="What it rests on", kind="importance", columns=tuple(columns), rows=rows)
+    table = Table(
+        name="importance", title="What it rests on", kind="importance", columns=tuple(columns), rows=rows
+    )
     (block,) = plotted.importance(
         table, [dict(zip([c.name for c in columns], r, strict=True)) for r in rows], Context()
     )

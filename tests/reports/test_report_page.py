@@ -14,6 +14,7 @@ import pytest
 from reports import html, page
 from reports.blocks import blocks
 from reports.grids import Context, as_grid
+from reports.methods import measures
 
 NAMES = (
     "passing",
@@ -255,3 +256,19 @@ def test_an_empty_table_says_so():
 def test_a_long_table_is_folded_not_cut():
     (block,) = blocks(_table("a", "b", rows=tuple((str(i), i) for i in range(30))), Context())
     assert block.grid is None and block.folded is not None and len(block.folded.lines) == 30
+
+
+def test_methods_that_differ_in_their_clusters_alone_are_said_once(make):
+    record = make.passing()
+    result = record.results[0]
+    first = result.findings.measurements[0]
+    methods = ("exact over 1,200 clusters", "exact over 30 clusters", "exact over 55 clusters", "another one")
+    many = tuple(
+        first.model_copy(update={"estimate": first.estimate.model_copy(update={"method": m})})
+        for m in methods
+    )
+    changed = result.model_copy(
+        update={"findings": result.findings.model_copy(update={"measurements": many})}
+    )
+    lines = measures(record.model_copy(update={"results": (changed,)})).lines
+    assert lines[1].cells[2].text == "exact over 30 to 1,200 clusters; another one"
