@@ -158,7 +158,7 @@ def _names(lines: list[Series], x: Scale, y: Scale) -> list[Markup]:
     if len(lines) < 2:
         return []
     ends = sorted((y.at(s.points[-1].value), x.at(s.points[-1].x), s.name) for s in lines)
-    if len(lines) > 2 and any(below[0] - above[0] < NEAR for above, below in pairwise(ends)):
+    if any(below[0] - above[0] < NEAR for above, below in pairwise(ends)):
         return [_in_the_open(s, [o for o in lines if o is not s], x, y) for s in lines]
     parts, last = [], -100.0
     for i, (at, right, name) in enumerate(ends):

@@ -63,17 +63,23 @@ def _fall(what: str, series: list[curves.Series], x: str) -> str:
     a, b = s.points[0], s.points[-1]
     who = f", {numbers.name(s.name, 40)}" if len(series) > 1 else ""
     x = numbers.name(x, 30)
+    x = x[:1].lower() + x[1:] if x[1:2].islower() else x
     twins = [t for t in series if t is not s and _ends(t) == _ends(s) and len(t.points) > 2]
     if twins:
         at = max(s.points, key=lambda p: abs(p.value - twins[0].at(p.x)))
         return (
-            f"{what}: at {x} {phrases.radius(at.x)}, {numbers.number(at.value)} ({numbers.name(s.name, 40)}) "
+            f"{what}: at {x} {_at(at.x)}, {numbers.number(at.value)} ({numbers.name(s.name, 40)}) "
             f"and {numbers.number(twins[0].at(at.x))} ({numbers.name(twins[0].name, 40)})."
         )
     return (
-        f"{what}{who}: {numbers.number(a.value)} at {x} {phrases.radius(a.x)}, "
-        f"{numbers.number(b.value)} at {x} {phrases.radius(b.x)}."
+        f"{what}{who}: {numbers.number(a.value)} at {x} {_at(a.x)}, "
+        f"{numbers.number(b.value)} at {x} {_at(b.x)}."
     )
+
+
+def _at(x: float) -> str:
+    """Return a place on the axis, at three significant digits where it has many."""
+    return phrases.radius(x if len(f"{x:g}") < 7 else float(f"{x:.3g}"))
 
 
 def _ends(series: curves.Series) -> tuple[float, float]:
