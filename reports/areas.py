@@ -52,7 +52,13 @@ def notes(record: Record, area: str) -> tuple[str, ...]:
         said = front.area_sentence(front.representative(decisions))
     else:
         said = cards.unjudged(record, area)[1]
-    return (said, _ABOUT[area]) if area in _ABOUT else (said,)
+    about = area in _ABOUT and (area != "robustness" or any(map(_attacked, results(record, area))))
+    return (said, _ABOUT[area]) if about else (said,)
+
+
+def _attacked(result: CheckResult) -> bool:
+    """Tell whether a check's numbers are what an attack leaves, upper bounds of the truth."""
+    return any(m.estimate.side == "at most" for m in result.findings.measurements)
 
 
 def figures(record: Record, area: str) -> tuple[Block, ...]:
@@ -62,7 +68,7 @@ def figures(record: Record, area: str) -> tuple[Block, ...]:
     for result in own:
         context = Context(
             tuple(d for d in decisions if d.rule.check == result.check),
-            any(m.estimate.side == "at most" for m in result.findings.measurements),
+            _attacked(result),
         )
         found += _shortened([b for t in result.findings.tables for b in blocks(t, context)], result.check)
     if area == "accuracy" and record.facts.model.training:

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from reports import html, page
+from reports import areas, html, page
 from reports.blocks import blocks
 from reports.grids import Context, as_grid
 from reports.methods import measures
@@ -272,3 +272,16 @@ def test_methods_that_differ_in_their_clusters_alone_are_said_once(make):
     )
     lines = measures(record.model_copy(update={"results": (changed,)})).lines
     assert lines[1].cells[2].text == "exact over 30 to 1,200 clusters; another one"
+
+
+def test_only_attacks_are_called_upper_bounds(make):
+    record = make.failing()
+    (found,) = [r for r in record.results if r.check == "robustness.pgd"]
+    assert "An attack" in areas.notes(record, "robustness")[-1]
+    noise = tuple(
+        m.model_copy(update={"estimate": m.estimate.model_copy(update={"side": "two-sided"})})
+        for m in found.findings.measurements
+    )
+    calm = found.model_copy(update={"findings": found.findings.model_copy(update={"measurements": noise})})
+    others = [r for r in record.results if r.area != "robustness"]
+    assert len(areas.notes(record.model_copy(update={"results": (*others, calm)}), "robustness")) == 1
