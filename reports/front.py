@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audit.evidence import WORST_FIRST, CheckResult, Decision, Record, Verdict
-from reports import numbers, phrases, words
+from reports import numbers, phrases, uncompared, words
 
 BUDGET = "Robustness holds against these attacks with this budget; a stronger attack may find more."
 TABLE = "The policy sets no limit: a table, not a judgement."
@@ -256,7 +256,7 @@ def unmeasured(record: Record) -> list[tuple[str, list[str]]]:
         if area not in have and AREAS[area] not in rows:
             rows[AREAS[area]] = ["No check of this area was configured."]
     for result in record.results:
-        for text in result.findings.not_measured:
+        for text in uncompared.joined(result.findings.not_measured):
             rows.setdefault(headed(result), []).append(words.ended(text))
     return list(rows.items())
 

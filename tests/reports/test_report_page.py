@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from reports import areas, html, page
+from reports import areas, html, page, uncompared
 from reports.blocks import blocks
 from reports.grids import Context, as_grid
 from reports.methods import measures
@@ -285,3 +285,15 @@ def test_only_attacks_are_called_upper_bounds(make):
     calm = found.model_copy(update={"findings": found.findings.model_copy(update={"measurements": noise})})
     others = [r for r in record.results if r.area != "robustness"]
     assert len(areas.notes(record.model_copy(update={"results": (*others, calm)}), "robustness")) == 1
+
+
+def test_groups_too_small_to_compare_are_named_in_one_sentence_an_attribute():
+    def told(group, rows, of="age"):
+        return f"Not compared: {of} = {group}, with {rows} rows under minimum_rows=50."
+
+    said = uncompared.joined([told("a = b", 3), "Something else.", told("c", 1), told("x", 4, "sex")])
+    assert said == [
+        "Not compared: age = a = b, with 3 rows; c, with 1 rows, all under minimum_rows=50.",
+        "Something else.",
+        told("x", 4, "sex"),
+    ]
