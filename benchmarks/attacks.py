@@ -57,7 +57,7 @@ def timed(work: str, case: Case, threads: int, options: argparse.Namespace) -> l
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         live: dict[str, Child] = {}
         for c in CONTENDERS[work]:
-            if c.library != "jax" and options.gpu:
+            if (c.library != "jax" and options.gpu) or not any(part in c.name for part in options.only):
                 continue
             try:
                 how = {"library": c.library, "work": c.work, "steps": steps, "threads": threads}
@@ -164,6 +164,7 @@ def main() -> int:
     parser.add_argument(
         "--victims", nargs="+", default=list(VICTIMS), help="also 'digits', 'digits, PGD-trained'"
     )
+    parser.add_argument("--only", nargs="+", default=[""], help="contenders whose name holds one of these")
     parser.add_argument("--batch", type=int, default=0, help="rows a batch of ours; 0: the audit's own")
     parser.add_argument("--peak-tflops", type=float, help="of the device; by default a large matmul is timed")
     parser.add_argument("--folder", default=str(ROOT / "bench-peers" / "robust_accuracy"))
