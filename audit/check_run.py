@@ -30,6 +30,7 @@ NEEDS = {
     "groups": "a sensitive attribute",
     "classes": "classes",
     "features": "named features",
+    "features or text": "named features, or texts and their tokens",
     "favourable": "a declared favourable outcome",
     "legitimate": "a declared legitimate factor",
     "probabilities": "class probabilities",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from audit import gate, gate_crosswalk, remedy_refused, remedy_run, store
+from audit import check_refused, gate, gate_crosswalk, remedy_refused, remedy_run, store
 from audit.assemble import Assembled, read_data, read_model
 from audit.audited import Desk, audited
 from audit.clock import Clock, Progress
@@ -54,6 +54,7 @@ def run(
     with clock("data"):
         dataset = data if data is not None else read_data(loaded)
         digests = dataset_digest(dataset)
+    check_refused.refuse(loaded, dataset)
     given = loaded.config.model
     remedy_refused.refuse(
         loaded, dataset, trained_here=model is None and given is not None and given.train is not None

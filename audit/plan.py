@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from audit import gate, gate_crosswalk, plan_oracle, plan_worlds
+from audit import check_refused, gate, gate_crosswalk, plan_oracle, plan_worlds
 from audit.assemble import read_data
 from audit.config import Loaded
 from audit.evidence import CheckResult, Decision, GroupRates, Rate
@@ -38,6 +38,7 @@ def plan(loaded: Loaded, data: Dataset | None = None) -> Plan:
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
     gate_crosswalk.refuse(loaded.policy, every_check())
     dataset = data if data is not None else read_data(loaded)
+    check_refused.refuse(loaded, dataset)
     subject = plan_oracle.oracle(loaded, dataset)
     results = plan_oracle.results(loaded, subject)
     decisions, _, _ = gate.judge(results, loaded.policy, on=dt.date.min)

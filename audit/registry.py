@@ -57,7 +57,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Check:
-    """A registered check: its name, area, needs, tasks, measures, options and function."""
+    """A registered check: its name, area, needs, tasks, measures, options and function.
+
+    refuse(options, dataset) raises ConfigError for options that the data cannot answer, before any training.
+    """
 
     name: str
     area: Area
@@ -67,6 +70,7 @@ class Check:
     measures: tuple[Measure, ...]
     options: type[Options]
     function: Callable[[Any, Any, Context], Findings] = field(repr=False)
+    refuse: Callable[[Any, Any], None] = field(default=lambda options, data: None, repr=False)
 
     @property
     def says(self) -> str:
@@ -85,8 +89,12 @@ def check(
     measures: tuple[Measure, ...],
     needs: tuple[str, ...] = (),
     tasks: tuple[str, ...] = ("binary", "multiclass"),
+    refuse: Callable[[Any, Any], None] = lambda options, data: None,
 ) -> Callable[[Callable[..., Findings]], Callable[..., Findings]]:
-    """Return a decorator that registers f(subject, options, ctx) -> Findings under this name."""
+    """Return a decorator that registers f(subject, options, ctx) -> Findings under this name.
+
+    refuse(options, dataset): raises ConfigError, before any training, for options that the data cannot answer.
+    """
 
     def register(function: Callable[..., Findings]) -> Callable[..., Findings]:
         options = get_type_hints(function).get("options")
@@ -97,7 +105,7 @@ def check(
                 f"check {name} is registered twice, by {_checks[name].function.__module__} and "
                 f"{function.__module__}"
             )
-        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function)
+        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function, refuse)
         return function
 
     return register

@@ -209,16 +209,18 @@ class Subject:
         """Return what checks may need: gradient, function, bounds, groups, classes, features, ..."""
         data, model = self.data, self.model
         numbers = data.modality != "text"  # outputs have no gradient in token ids
+        has_text = data.tokens is not None and data.test.text is not None and not model.decisions
         present = {
             "function": model.apply is not None,
             "gradient": numbers and model.apply is not None and model.differentiable and not model.decisions,
             "numbers": numbers,
-            "text": data.tokens is not None and data.test.text is not None and not model.decisions,
+            "text": has_text,
             "bounds": data.low is not None and data.high is not None,
             "groups": bool(data.test.groups),
             "legitimate": bool(data.test.legitimate),
             "classes": data.task in ("binary", "multiclass"),
             "features": bool(data.features),
+            "features or text": bool(data.features) or has_text,
             "favourable": data.favourable is not None,
             "probabilities": model.outputs != "values",
             "catalogue": data.catalogue is not None,

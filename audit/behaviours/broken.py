@@ -1,31 +1,17 @@
-"""Who breaks a behavioural test: rows it is about, and which of them the model's own outputs convict."""
+"""Who breaks a behavioural test of a table: rows it is about, and which of them the model's own outputs convict."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from audit.behaviours import search
+from audit.behaviours.answers import Broken, answered, breaks, decisions
 from audit.behaviours.rows import Judged, applies, changed, place_of, placed
-from audit.behaviours.written import Changed, Direction, Invariance, Logic, Monotone, Then
-from audit.errors import ConfigError
-from audit.registry import nearest
+from audit.behaviours.written import Changed, Logic, Monotone, Then
 from audit.subject import Feature
 
 BLOCK = 2**22  # numbers of changed rows made at a time
 NEAR = (0.25, 0.05)  # of a step of the grid: how far a confirming pair lies apart
-
-
-@dataclass(frozen=True, eq=False)
-class Broken:
-    """Indices of the rows[m] that a test is about, which of them break it, the largest change the wrong way."""
-
-    rows: np.ndarray
-    hits: np.ndarray
-    worst: float = 0.0
-    evaluations: int = 0
-    gradients: int = 0
 
 
 def by_change(about: Judged, test: Changed, x: np.ndarray) -> Broken:
@@ -35,16 +21,8 @@ def by_change(about: Judged, test: Changed, x: np.ndarray) -> Broken:
     rows = np.flatnonzero(applies(features, test.name, test.when, x) & (after != x).any(axis=1))
     if not len(rows):
         return Broken(rows, np.zeros(0, bool))
-    (old, was), (new, now) = about.outputs(x[rows]), about.outputs(after[rows])
-    moved = new - old
-    if isinstance(test, Direction):
-        wrong = -moved if test.expect == "not_lower" else moved
-        hits = wrong > test.tolerance
-    else:
-        assert isinstance(test, Invariance)
-        wrong = np.abs(moved)
-        hits = wrong > test.tolerance if test.score or was is None or now is None else was != now
-    return Broken(rows, hits, max(float(wrong.max()), 0.0), 2 * len(rows))
+    hits, wrong = answered(test, about.outputs(x[rows]), about.outputs(after[rows]))
+    return Broken(rows, hits, max(float(wrong.max()), 0.0) if about.has_score else None, 2 * len(rows))
 
 
 def by_value(about: Judged, test: Monotone, x: np.ndarray, ends: tuple[float, float], whole: bool) -> Broken:
@@ -108,7 +86,7 @@ def on_data(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     rows = np.flatnonzero(applies(about.subject.data.features, test.name, test.when, x))
     if not len(rows):
         return Broken(rows, np.zeros(0, bool))
-    return Broken(rows, *_breaks(about, test, x[rows]), len(rows))
+    return Broken(rows, *breaks(about, test.then, x[rows]), len(rows))
 
 
 def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
@@ -123,7 +101,7 @@ def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     start = start[rows]
     if not len(rows):
         return Broken(rows, np.zeros(0, bool))
-    hits, worst = _breaks(about, test, start)
+    hits, worst = breaks(about, test.then, start)
     if not test.reach or "gradient" not in about.subject.has:
         return Broken(rows, hits, worst, len(rows))
     reach = np.asarray([_reach(f, test) for f in data.features], np.float32)
@@ -131,7 +109,7 @@ def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     for sign, classes in ways:
         ended = search.worst(about.subject.model, start, classes, sign, reach, _ends(data.features))
         ended = np.where(whole, start + np.trunc(ended - start), ended)
-        more, far = _breaks(about, test, ended)
+        more, far = breaks(about, test.then, ended)
         hits, worst = hits | more, max(worst, far)
     moved = len(ways) * len(rows)
     return Broken(rows, hits, worst, len(rows) + moved, moved * search.STEPS)
@@ -152,44 +130,7 @@ def _reach(feature: Feature, test: Logic) -> float:
 def _against(about: Judged, then: Then) -> list[tuple[float, tuple[int, ...] | None]]:
     """Return what to raise (a sign) or lower against the rule: the score, or the decisions that it asks for."""
     if then.decision:
-        return [(-1.0, _decisions(about, then))]
+        return [(-1.0, decisions(about.subject.data, then))]
     classes = None if about.scored is None else (about.scored,)
     signs = [(-1.0, then.score_at_least), (1.0, then.score_at_most)]
     return [(sign, classes) for sign, bound in signs if bound is not None]
-
-
-def _decisions(about: Judged, then: Then) -> tuple[int, ...]:
-    """Return the classes that the rule allows; ConfigError for an unknown one, or in regression."""
-    classes = about.subject.data.classes
-    for name in then.decision:
-        if name not in classes:
-            raise ConfigError(f"behaviour.tests: decision={name!r}", nearest(name, classes), "name a class")
-    return tuple(classes.index(name) for name in then.decision)
-
-
-def _breaks(about: Judged, test: Logic, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return which rows break `then`, and by how much a bound on the score is missed at most."""
-    score, decided = about.outputs(x)
-    if test.then.decision:
-        allowed = _decisions(about, test.then)
-        assert decided is not None
-        return ~np.isin(decided, allowed), 0.0
-    missed = np.zeros(len(x))
-    if test.then.score_at_least is not None:
-        missed = np.maximum(missed, test.then.score_at_least - score)
-    if test.then.score_at_most is not None:
-        missed = np.maximum(missed, score - test.then.score_at_most)
-    return missed > 0, float(missed.max(initial=0.0))
-
-
-def refuse(about: Judged, test: Changed | Monotone | Logic, x: np.ndarray) -> None:
-    """Raise ConfigError unless every feature, category and class that a test names is there."""
-    features = about.subject.data.features
-    applies(features, test.name, test.when, x[:1])
-    if isinstance(test, Changed):
-        changed(features, test, x[:1])
-    elif isinstance(test, Monotone):
-        place_of(features, test.name, test.feature, numeric=True)
-    else:
-        placed(features, test.name, test.when, x[:1])
-        _decisions(about, test.then)

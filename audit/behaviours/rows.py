@@ -10,50 +10,64 @@ import numpy as np
 from audit.behaviours.written import Changed, Value, Within
 from audit.errors import ConfigError
 from audit.registry import nearest
-from audit.subject import Feature, Subject, decide, probabilities, run_model
+from audit.subject import Dataset, Feature, Subject, decide, probabilities, run_model
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A table's subject, and the class whose probability is the score (None: regression, the output itself)."""
+    """A subject, and the class whose probability is the score (None: regression, the output itself; or no score)."""
 
     subject: Subject
     scored: int | None
 
     def outputs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the score[m] of rows x[m, d], and the class decided[m] (None in regression)."""
+        """Return the score[m] of inputs x[m, ...] (0 where there is none), and the class decided[m], if any is."""
         out = run_model(self.subject.model, x)
-        if self.scored is None:
+        if self.subject.data.task == "regression":
             return np.asarray(out, np.float64)[:, 0], None
-        return probabilities(out, self.subject.model.outputs)[:, self.scored], decide(out, self.subject.model)
+        decided = decide(out, self.subject.model)
+        if self.scored is None:
+            return np.zeros(len(out)), decided
+        return probabilities(out, self.subject.model.outputs)[:, self.scored], decided
+
+    @property
+    def has_score(self) -> bool:
+        """Return whether outputs have a score."""
+        return self.scored is not None or self.subject.data.task == "regression"
 
     @property
     def known(self) -> np.ndarray:
         """Return the training rows[n, d], the judged ones where there are none."""
-        train = self.subject.data.splits.get("train")
-        return np.asarray((train if train is not None and len(train) else self.subject.data.test).x)
+        return known(self.subject.data)
 
     def whole(self) -> np.ndarray:
         """Return which features[d] have whole values only."""
         return (self.known == np.round(self.known)).all(axis=0)
 
 
-def judged(subject: Subject, of: str | None) -> Judged:
-    """Return what is scored: the class asked for, else the favourable one, else class 1 of two."""
-    data = subject.data
+def known(data: Dataset) -> np.ndarray:
+    """Return the training rows[n, d], the judged ones where there are none."""
+    train = data.splits.get("train")
+    return np.asarray((train if train is not None and len(train) else data.test).x)
+
+
+def scored(data: Dataset, of: str | None, *, needed: bool) -> int | None:
+    """Return which class is scored: the one asked for, else the favourable one, else class 1 of two.
+
+    None in regression, and where there is none and none is needed; ConfigError for an unknown class, or none.
+    """
     if data.task == "regression":
-        return Judged(subject, None)
+        return None
     if of is not None:
         if of not in data.classes:
             raise ConfigError(f"behaviour.tests: score_of={of!r}", nearest(of, data.classes), "name a class")
-        return Judged(subject, data.classes.index(of))
-    if data.favourable is None and data.task != "binary":
-        raise ConfigError(
-            f"behaviour.tests: a score of which of {len(data.classes)} classes",
-            "a class",
-            "add score_of: CLASS",
-        )
-    return Judged(subject, 1 if data.favourable is None else data.favourable)
+        return data.classes.index(of)
+    if data.favourable is not None or data.task == "binary":
+        return 1 if data.favourable is None else data.favourable
+    if needed:
+        given = f"behaviour.tests: a score of which of {len(data.classes)} classes"
+        raise ConfigError(given, "a class", "add score_of: CLASS")
+    return None
 
 
 def place_of(features: tuple[Feature, ...], test: str, name: str, *, numeric: bool = False) -> int:

@@ -53,6 +53,14 @@ def normal(
     return bounded(Normal(value=value, se=se, link=link, df=df), n, method, side=side, note=note)
 
 
+def census(value: float, n: int, method: str, *, note: str = "") -> Estimate:
+    """Return a value of a whole that was tried to the last of its n members: no sampling error, every bound itself.
+
+    It speaks of that whole and of nothing beyond it, which `method` should say.
+    """
+    return bounded(Normal(value=value, se=0.0), n, method, note=note)
+
+
 def descriptive(value: float, n: int, method: str, *, note: str = "") -> Estimate:
     """Return a number that has no honest interval: reports show it, a rule must refuse it."""
     if not math.isfinite(value):
