@@ -24,8 +24,8 @@ _ACCURACY = {
     "r2": "1 minus the squared error over that of always saying the test mean.",
 }
 _BEHAVIOUR = {
-    "violation_rate": "Of the rows that a declared test is about, the share that breaks it. Behaviours that no "
-    "test declares are not in it.",
+    "violation_rate": "Of the rows that a declared test is about, or the texts its written examples make, the share "
+    "that breaks it. Behaviours that no test declares are not in it.",
     "searched_violation_rate": "Share of rows that break a rule once moved to where it holds: a lower bound, since a "
     "better search may find more.",
 }

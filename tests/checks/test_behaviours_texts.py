@@ -56,6 +56,8 @@ def test_whole_words_are_replaced_once_and_each_alternative_is_a_version():
         "Nokia fell as Nokia rose, primrose",
     ]
     assert versions(_changed(replace={"Nokia": ["Nokia"]}), "Nokia rose") == []
+    grouped = _changed(replace={"(a|b) (rose)": ["x"], "(fell)": ["y"]})
+    assert versions(grouped, "b rose, fell") == ["x, y"]
     assert versions(_changed(before=["Hi."], after=["Bye.", "Thanks."]), "a card") == [
         "Hi. a card",
         "a card Bye.",
