@@ -17,13 +17,17 @@ Outputs = tuple[np.ndarray, np.ndarray | None]  # the score[m] and the class dec
 
 @dataclass(frozen=True, eq=False)
 class Broken:
-    """Indices of the rows[m] that a test is about, which of them break it, the largest wrong change, if of a score."""
+    """Indices of the rows[m] that a test is about, which of them break it, the largest wrong change, if of a score.
+
+    parts: of a change of texts with several versions, each with its rows and how many of them break the test.
+    """
 
     rows: np.ndarray
     hits: np.ndarray
     worst: float | None = 0.0
     evaluations: int = 0
     gradients: int = 0
+    parts: tuple[tuple[str, int, int], ...] = ()
 
 
 def answered(test: Changed, before: Outputs, after: Outputs) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,7 @@ LINES = 40  # examples listed
 
 @dataclass(frozen=True)
 class Outcome:
-    """One measure of one test: its rows, those that break it, the bounded share, how found, the worst change."""
+    """One measure of one test: its rows, those that break it, the bounded share, how found, the worst change, parts."""
 
     test: Written
     name: str
@@ -38,6 +38,7 @@ class Outcome:
     broken: int
     estimate: Estimate
     worst: float | None
+    parts: tuple[tuple[str, int, int], ...] = ()
 
 
 def of_rows(test: Written, name: str, found: Broken, rows: Split, *, searched: bool) -> Outcome:
@@ -53,7 +54,9 @@ def of_rows(test: Written, name: str, found: Broken, rows: Split, *, searched: b
     else:
         estimate = stats.rate(found.hits, cluster=cluster)
     how = "searched" if searched else "on the rows"
-    return Outcome(test, name, how, len(found.rows), int(found.hits.sum()), estimate, found.worst)
+    return Outcome(
+        test, name, how, len(found.rows), int(found.hits.sum()), estimate, found.worst, found.parts
+    )
 
 
 def of_examples(test: Minimum, tried: Tried) -> Outcome:
@@ -90,6 +93,27 @@ def outcomes(found: list[Outcome]) -> Table:
     )
     note = "Tried: rows that a test is about and that its change moves, or examples. The model confirmed every break."
     return Table(name="behaviours", title="Declared behaviours", columns=columns, rows=rows, note=note)
+
+
+def versions(found: list[Outcome]) -> Table:
+    """Return each version of the tests that make several of a text, with how many rows each of them breaks."""
+    columns = (
+        Column(name="test", label="Test", kind="text"),
+        Column(name="version", label="With", kind="text"),
+        Column(name="rows", label="Rows", kind="count"),
+        Column(name="broken", label="Break it", kind="count"),
+        Column(name="value", label="Share", kind="rate"),
+        Column(name="low", label="95 % low", kind="rate"),
+        Column(name="high", label="95 % high", kind="rate"),
+    )
+    rows: list[tuple[Scalar, ...]] = []
+    for o in found:
+        for name, n, k in o.parts if len(o.parts) > 1 else ():
+            e = stats.rate_of(k, n)
+            rows.append((o.test.name, name, n, k, e.value, e.low, e.high))
+    note = "A row breaks the test when any version does. Intervals take rows as independent."
+    title = "What each version of the texts does"
+    return Table(name="versions", title=title, columns=columns, rows=tuple(rows), note=note)
 
 
 def examples(found: list[tuple[Minimum, Tried]], classes: tuple[str, ...]) -> Table:

@@ -14,7 +14,7 @@ from audit.behaviours.examples import by_example
 from audit.behaviours.refused import class_of, refuse
 from audit.behaviours.rows import Judged
 from audit.behaviours.texts import by_words
-from audit.behaviours.told import Outcome, examples, of_examples, of_rows, outcomes
+from audit.behaviours.told import Outcome, examples, of_examples, of_rows, outcomes, versions
 from audit.behaviours.written import Changed, Logic, Minimum, Monotone, Written
 from audit.evidence import Estimate, Findings, Measurement
 from audit.metrics.robustness import sample
@@ -98,7 +98,11 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
             cost["gradient"] += broken.gradients
     return Findings(
         measurements=tuple(_measurement(o.test.name, o.test.kind, o.name, o.estimate) for o in found),
-        tables=(outcomes(found), *((examples(listed, subject.data.classes),) if listed else ())),
+        tables=(
+            outcomes(found),
+            *((versions(found),) if any(len(o.parts) > 1 for o in found) else ()),
+            *((examples(listed, subject.data.classes),) if listed else ()),
+        ),
         not_measured=tuple(_left(subject, options.tests)),
         cost=cost,
     )

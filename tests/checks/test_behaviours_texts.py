@@ -51,32 +51,34 @@ def _changed(**given) -> Invariance:
 
 def test_whole_words_are_replaced_once_and_each_alternative_is_a_version():
     swap = _changed(replace={"rose": ["fell"], "fell": ["rose"], "Nokia|Elisa": ["Fiskars", "Nokia"]})
-    assert versions(swap, "Nokia rose as Elisa fell, primrose") == [
-        "Fiskars fell as Fiskars rose, primrose",
-        "Nokia fell as Nokia rose, primrose",
-    ]
-    assert versions(_changed(replace={"Nokia": ["Nokia"]}), "Nokia rose") == []
+    assert versions(swap, "Nokia rose as Elisa fell, primrose") == {
+        "fell, rose, Fiskars": "Fiskars fell as Fiskars rose, primrose",
+        "fell, rose, Nokia": "Nokia fell as Nokia rose, primrose",
+    }
+    assert versions(_changed(replace={"Nokia": ["Nokia"]}), "Nokia rose") == {}
     grouped = _changed(replace={"(a|b) (rose)": ["x"], "(fell)": ["y"]})
-    assert versions(grouped, "b rose, fell") == ["x, y"]
-    assert versions(_changed(before=["Hi."], after=["Bye.", "Thanks."]), "a card") == [
-        "Hi. a card",
-        "a card Bye.",
-        "a card Thanks.",
-    ]
+    assert versions(grouped, "b rose, fell") == {"x, y": "x, y"}
+    assert versions(_changed(before=["Hi."], after=["Bye.", "Thanks."]), "a card") == {
+        "Hi. …": "Hi. a card",
+        "… Bye.": "a card Bye.",
+        "… Thanks.": "a card Thanks.",
+    }
 
 
 def test_a_row_breaks_an_invariance_when_any_version_turns_its_decision(text_subject):
     rows = text_subject.data.test
     test = {"name": "t", "kind": "invariance", "replace": {EVERY: ["hello", "euro"]}}
     about = np.array([any(word in one.split() for word in CARD) for one in rows.text])
-    was, broken = _decided(text_subject, rows.text), np.zeros(len(rows), bool)
+    was, broken, each = _decided(text_subject, rows.text), np.zeros(len(rows), bool), []
     for other in ("hello", "euro"):
         swapped = [" ".join(other if word in CARD else word for word in one.split()) for one in rows.text]
+        each.append(("t", other, int(about.sum()), int((_decided(text_subject, swapped) != was).sum())))
         broken |= _decided(text_subject, swapped) != was
-    found, _ = _found(text_subject, test)
+    found, findings = _found(text_subject, test)
     assert found["t"].n == about.sum() < len(rows)
     assert found["t"].value == pytest.approx(broken[about].mean())
     assert 0 < found["t"].value < 1
+    assert [row[:4] for row in findings.tables[1].rows] == each
     one = _found(text_subject, {**test, "replace": {EVERY: ["hello"]}})[0]["t"]
     assert one.value < found["t"].value
 
