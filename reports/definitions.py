@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports.definitions_ranking import OF_RANKING
+from reports.definitions_texts import OF_TEXTS
 
 _ATTACKED = "an upper bound of robust accuracy, since a stronger attack may find more"
 _FLIPPED = "a lower bound, since a stronger attack may flip more"
@@ -239,12 +240,6 @@ _CONFORMAL = {
     "interval_width": "Width of the intervals, in the target’s unit.",
     "interval_score": "Width plus a penalty for what lies outside (Gneiting and Raftery 2007).",
 }
-_TEXT = {
-    "clean_accuracy": "Accuracy on the texts as they are.",
-    "edited_accuracy": "Share of randomly edited texts that are still decided correctly: what careless typing costs.",
-    "robust_accuracy": "Share right whatever edits were tried. An upper bound: a longer search may find more.",
-    "attack_success": "Share of the right decisions that some edit turned. A lower bound.",
-}
 _CONFUSION = {
     "confusion": "Share of a class’s rows that are decided to be of one other class, of a pair named beforehand.",
     "largest_confusion": "The largest such share of all pairs; large by chance where there are many pairs.",
@@ -270,7 +265,6 @@ DEFINED = {
         ("robustness.pgd", _PGD),
         ("robustness.autoattack", _AUTOATTACK),
         ("robustness.minimum", _MINIMUM),
-        ("robustness.text", _TEXT),
         ("robustness.noise", _NOISE),
         ("fairness.groups", _FAIRNESS),
         ("fairness.auc", _AUC),
@@ -294,6 +288,7 @@ DEFINED = {
         ("calibration.selective", _SELECTIVE),
         ("calibration.conformal", _CONFORMAL),
         *OF_RANKING,
+        *OF_TEXTS,
     )
     for name, text in texts.items()
 }

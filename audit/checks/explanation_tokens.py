@@ -149,7 +149,7 @@ def tokens(subject: Subject, options: TokensOptions, ctx: Context) -> Findings:
             measured += _gains(t, name, own, chance)
         tables = [
             word_tables.words(t, values[first], first, o.least),
-            word_tables.by_class(t, values[first], first, o.least),
+            *word_tables.by_class(t, values[first], first, o.least),
             word_tables.curves(t, curves, chance, o.shares),
             *tables,
         ]

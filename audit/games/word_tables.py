@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -43,8 +43,8 @@ def words(t: Texts, values: np.ndarray, name: Explainer, least: int) -> Table:
     )
 
 
-def by_class(t: Texts, values: np.ndarray, name: Explainer, least: int) -> Table:
-    """Return for each class decided the words that speak for it most, among words of several rows."""
+def by_class(t: Texts, values: np.ndarray, name: Explainer, least: int) -> Iterator[Table]:
+    """Yield for each class decided the words that speak for it most, among words of several rows; no empty table."""
     rows: list[tuple[Scalar, ...]] = []
     for k, label in enumerate(t.subject.data.classes):
         found = [line for line in _lines(t, values, t.decided == k, least) if line[2] > 0]
@@ -59,7 +59,8 @@ def by_class(t: Texts, values: np.ndarray, name: Explainer, least: int) -> Table
     )
     note = f"{NAMES[name].capitalize()}; the {OF_A_CLASS} largest above 0 of a class, among words of {least} rows."
     title = "Words that speak for a class"
-    return Table(name="class_words", title=title, columns=columns, rows=tuple(rows), note=note)
+    if rows:
+        yield Table(name="class_words", title=title, columns=columns, rows=tuple(rows), note=note)
 
 
 def _lines(t: Texts, values: np.ndarray, among: np.ndarray, least: int) -> list[Line]:
