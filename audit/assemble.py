@@ -105,12 +105,12 @@ def read_data(loaded: Loaded) -> Dataset:
 
 def _texts(loaded: Loaded, data: TextData, name: str, plan: SplitPlan) -> Dataset:
     """Return the dataset of a block of texts."""
-    from audit.data import texts
+    from audit.data import outside, texts
     from audit.data.roles import Roles
     from audit.data.vocabulary import VocabularyPlan
 
     given = data.columns.model_dump()
-    return texts.load(
+    found = texts.load(
         name,
         data.task,
         loaded.path(data.path, data.obtain),
@@ -123,6 +123,10 @@ def _texts(loaded: Loaded, data: TextData, name: str, plan: SplitPlan) -> Datase
         licence=data.licence,
         sha256=data.sha256,
     )
+    if data.outside is None:
+        return found
+    path, licence = loaded.path(data.outside.path, data.outside.obtain), data.outside.licence
+    return outside.added(found, path, data.outside.text, obtain=data.outside.obtain, licence=licence)
 
 
 def read_model(

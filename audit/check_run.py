@@ -36,6 +36,8 @@ NEEDS = {
     "probabilities": "class probabilities",
     "calibration": "calibration rows",
     "catalogue": "a catalogue of items that are ranked",
+    "outside": "inputs of none of its classes (for texts data.outside), since only training without some classes "
+    "could make them of the data",
 }
 
 

@@ -13,7 +13,7 @@ from audit import yaml_text
 from audit.config_errors import validated
 from audit.config_interactions import InteractionData
 from audit.config_parts import DerivedColumn, ImageArrays
-from audit.config_texts import TextColumns, TokensConfig
+from audit.config_texts import OutsideTexts, TextColumns, TokensConfig
 from audit.errors import ConfigError
 from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
@@ -120,6 +120,9 @@ class TextData(Frozen):
     test: str | None = None
     columns: TextColumns
     tokens: TokensConfig = TokensConfig()
+    outside: OutsideTexts | None = Field(
+        default=None, description="texts of none of the classes, which calibration.scope measures against"
+    )
     split: SplitConfig = SplitConfig()
     obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
     licence: str = ""

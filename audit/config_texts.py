@@ -23,6 +23,15 @@ class TextColumns(Frozen, coerce_numbers_to_str=True):
     missing: tuple[str, ...] = Field(default=(), description="cells that mean missing, such as 'n/a'")
 
 
+class OutsideTexts(Frozen):
+    """Texts that fit none of the classes, of which the model should not be sure; they train nothing."""
+
+    path: str = Field(description="a CSV, TSV or Parquet file")
+    text: str = Field(default="text", description="the column that holds the texts")
+    obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
+    licence: str = ""
+
+
 class TokensConfig(Frozen):
     """How texts are cut into tokens; the vocabulary is fitted on the training texts alone."""
 

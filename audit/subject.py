@@ -39,7 +39,7 @@ class Split:
     channels] in [0, 1]; for texts int32 token ids [n, length], 0 after the end; a dict of arrays for
     sequences and user-item pairs.
     y: int class [n], 0/1 matrix [n, k] (multilabel), float [n] (regression) or the codes [n, m] of the items
-    that came next (ranking; 0: nothing did).
+    that came next (ranking; 0: nothing did). -1 in a split `outside`, of inputs of none of the classes.
     text: the texts themselves [n], where x are their tokens; they go into no record.
     """
 
@@ -224,6 +224,7 @@ class Subject:
             "favourable": data.favourable is not None,
             "probabilities": model.outputs != "values",
             "catalogue": data.catalogue is not None,
+            "outside": len(data.splits.get("outside", ())) > 0,
             "calibration": len(self.outputs.get("calibration", ())) > 0,
         }
         return frozenset(name for name, there in present.items() if there)

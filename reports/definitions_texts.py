@@ -15,7 +15,13 @@ _TOKENS = {
     "completeness_error": "By how much a row’s values miss the difference of outputs, over the sum of their sizes.",
     "rank_agreement": "Mean rank correlation of a text’s Shapley values and integrated gradients, by their sizes.",
 }
+_SCOPE = {
+    "outside_auroc": "Chance that a test row’s score is above that of an input of none of the classes.",
+    "outside_accepted": "Share of inputs of none of the classes let through where most calibration rows are (FPR95).",
+    "surely_answered": "Share of inputs of none of the classes that are given one with this probability or more.",
+}
 OF_TEXTS = (
+    ("calibration.scope", _SCOPE),
     ("robustness.text", _EDITS),
     ("explanation.tokens", _TOKENS),
 )

@@ -204,7 +204,7 @@ def text_subject() -> Subject:
         name="synthetic requests",
         task="multiclass",
         modality="text",
-        splits={name: _texts(rng, 120, name) for name in SIZES},
+        splits={name: _texts(rng, 120, name) for name in SIZES} | {"outside": _outside()},
         target="intent",
         classes=tuple(WORDS),
         favourable=0,
@@ -214,6 +214,17 @@ def text_subject() -> Subject:
     for k, own in enumerate(WORDS.values()):
         table[[KNOWN[word] for word in own.split()], k] = 1.0
     return observe(Model("words", _bag, {"table": jnp.asarray(table)}, network="a bag of words"), data)
+
+
+def _outside() -> Split:
+    """Return 40 texts of none of the classes: common words, unknown ones, and in every fourth two telling ones."""
+    rng = np.random.default_rng(14)
+    made = [
+        " ".join([*rng.choice(COMMON, 3), "weather", *(["card", "lost"] if i % 4 == 0 else [])])
+        for i in range(40)
+    ]
+    texts = np.array(made, object)
+    return Split(words_to_ids(made), np.full(40, -1, np.int32), _ids("outside", 40), text=texts)
 
 
 def _bag(params, x):

@@ -131,7 +131,7 @@ def test_estimates_hold_together(case):
     _, subject, findings = case
     for m in findings.measurements:
         e = m.estimate
-        assert 0 <= e.n <= len(subject.data.test), m.label
+        assert 0 <= e.n <= len(subject.data.test) + _outside(subject), m.label
         if e.value is None:
             assert e.reason, m.label
             assert e.low is None
@@ -142,6 +142,11 @@ def test_estimates_hold_together(case):
         if e.kind == "bounded":
             assert (-math.inf if e.low is None else e.low) <= e.value, m.label
             assert e.value <= (math.inf if e.high is None else e.high), m.label
+
+
+def _outside(subject: Subject) -> int:
+    """Inputs of none of the classes, which a check may judge beside the test rows."""
+    return len(subject.data.splits.get("outside", ()))
 
 
 def test_stored_statistics_give_back_the_value_and_its_interval(case):
@@ -227,5 +232,5 @@ def _measure_few(check: Check, subject: Subject, rows: int) -> None:
         assert str(refusal)
         return
     for m in findings.measurements:
-        assert m.estimate.n <= rows
+        assert m.estimate.n <= rows + _outside(subject)
         assert m.estimate.value is not None or m.estimate.reason

@@ -63,7 +63,7 @@ def from_frame(
     """
     rows = collect(frame, test_frame, replace(roles, categorical=(text,)), plan, task)
     rows, texts = _written(rows, text)
-    same = np.array([_plain(one) for one in texts], object)
+    same = np.array([plain(one) for one in texts], object)
     label = labels.encode(rows.text, roles, task)
     part = _divide(rows, same, label.y, plan, roles)
     _refuse_unfit(part, label, roles)
@@ -91,7 +91,7 @@ def from_frame(
 
 def _written(rows: Rows, column: str) -> tuple[Rows, np.ndarray]:
     """Return the rows whose text holds something besides blanks, and their texts[n] in NFC."""
-    texts = np.array([_clean(one) for one in rows.text[column].tolist()], object)
+    texts = np.array([clean(one) for one in rows.text[column].tolist()], object)
     keep = np.array([bool(one) and one != MISSING for one in texts.tolist()])
     if not keep.any():
         raise DataError(f"column {column!r} holds no text", "at least one text that is not blank")
@@ -103,12 +103,12 @@ def _written(rows: Rows, column: str) -> tuple[Rows, np.ndarray]:
     return kept, texts[keep]
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Return the text in NFC, without byte-order marks and outer blanks."""
     return unicodedata.normalize("NFC", text.replace(BYTE_ORDER_MARK, "")).strip()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return what equal texts share, whatever their case and blanks."""
     return " ".join(text.casefold().split())
 
