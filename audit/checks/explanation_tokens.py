@@ -144,7 +144,7 @@ def tokens(subject: Subject, options: TokensOptions, ctx: Context) -> Findings:
     if values:
         first = next(iter(values))
         chance = at_random(t, o.random_orders, o.shares, rng)
-        curves = {name: along(t, own, o.shares, rng) for name, own in values.items()}
+        curves: dict[Explainer, Along] = {name: along(t, own, o.shares, rng) for name, own in values.items()}
         for name, own in curves.items():
             measured += _gains(t, name, own, chance)
         tables = [

@@ -57,7 +57,7 @@ def wording(subject: Subject, rows: int, seed: int) -> Wording:
         places = np.repeat(np.arange(len(pieces)), [len(word) for word in pieces])
         row[: len(places)] = places
     rows_kept = drawn.take(np.array(kept, int))
-    return Wording(rows_kept, tuple(words), x, x.any(axis=2), of, len(written) - len(kept))
+    return Wording(rows_kept, tuple(words), x, (x != 0).any(axis=2), of, len(written) - len(kept))
 
 
 def _pieces(encode: Callable[[Sequence[str]], np.ndarray], words: list[str]) -> dict[str, list[int]]:
