@@ -21,6 +21,9 @@ def test_texts_go_from_the_configuration_to_the_report(tmp_path):
         for label, want in WANTS.items()
     ]
     pd.DataFrame(rows, columns=["text", "intent"]).to_csv(tmp_path / "texts.csv", index=False)
+    pd.DataFrame({"said": [f"rain and snow zq{i}zq" for i in range(20)]}).to_csv(
+        tmp_path / "weather.csv", index=False
+    )
     record = audit.run(
         {
             "name": "requests",
@@ -29,13 +32,20 @@ def test_texts_go_from_the_configuration_to_the_report(tmp_path):
                 "path": str(tmp_path / "texts.csv"),
                 "columns": {"text": "text", "target": "intent"},
                 "tokens": {"size": 400, "length": 16},
+                "outside": {"path": str(tmp_path / "weather.csv"), "text": "said"},
             },
             "model": {
                 "network": "transformer",
                 "options": {"layers": 0, "width": 16, "heads": 1},
                 "train": {"epochs": 4, "batch": 16, "learning_rate": 0.02},
             },
-            "checks": {"accuracy.overall": {}, "robustness.text": {"edits": [1]}, "robustness.pgd": {}},
+            "checks": {
+                "accuracy.overall": {},
+                "robustness.text": {"edits": [1]},
+                "robustness.pgd": {},
+                "explanation.tokens": {},
+                "calibration.scope": {},
+            },
             "policy": {
                 "name": "p",
                 "rules": [
@@ -47,8 +57,13 @@ def test_texts_go_from_the_configuration_to_the_report(tmp_path):
         quick=True,
         reuse=False,
     )
-    accuracy, edits, pgd = record.results
-    assert [accuracy.status, edits.status, pgd.status] == ["ok", "ok", "skipped"]
+    accuracy, edits, pgd, words, scope = record.results
+    assert [r.status for r in (accuracy, edits, pgd, words, scope)] == ["ok", "ok", "skipped", "ok", "ok"]
+    assert {m.where.get("explainer") for m in words.findings.measurements} == {"shapley", "integrated", None}
+    assert all(m.estimate.value is not None for m in words.findings.measurements)
+    assert scope.findings.measurements[0].estimate.value > 0.9
+    assert record.facts.data.splits["outside"] == 20
+    assert any("20 texts outside the classes, of weather.csv" in note for note in record.facts.data.notes)
     assert accuracy.findings.measurements[0].estimate.value > 0.9
     assert record.facts.data.modality == "text"
     assert any("byte-pair encoding of bytes" in note for note in record.facts.data.notes)
@@ -60,5 +75,6 @@ def test_texts_go_from_the_configuration_to_the_report(tmp_path):
     for path in folder.rglob("*"):
         if path.is_file():
             assert b"card is lost zq" not in path.read_bytes(), path
+            assert b"rain and snow" not in path.read_bytes(), path
     saved.write_text("{}")
     assert any("vocabulary.json" in problem for problem in verify(folder).problems)

@@ -64,7 +64,7 @@ class ScopeOptions(Options):
     ),
 )
 def outside_scope(subject: Subject, options: ScopeOptions, ctx: Context) -> Findings:
-    """Set the test rows against inputs of none of the classes: does how sure the model is tell them apart?
+    """Set the test rows against inputs of none of the classes: whether the model is less sure of those.
 
     A classifier answers whatever it is asked. By the largest probability (Hendrycks and Gimpel 2017), the largest logit
     (Hendrycks et al. 2022) and log sum exp of the logits (minus the energy of Liu et al. 2020), of the model as it is
