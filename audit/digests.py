@@ -37,6 +37,8 @@ def dataset_digest(data: Dataset) -> dict[str, str]:
     features = [(f.name, f.kind, f.mutable, float(f.scale)) for f in data.features]
     meaning = [data.task, data.classes, data.favourable, features]
     bounds = of_arrays([data.low, data.high, data.scale])
+    if data.folds is not None:
+        meaning.append(of_arrays(data.folds))
     if data.catalogue is not None:
         meaning.append(
             of_arrays([data.catalogue.counts, {k: m for k, (_, m) in data.catalogue.groups.items()}])
