@@ -17,6 +17,7 @@ from audit.networks import Assembled, Order, Tick
 from audit.subject import Dataset, Model
 
 FOLDS = "data.split.by=folds"
+PROBES = 64  # rows on which networks are compared
 NOTE = (
     "{n} networks judge a fold each; the network to be released, trained on all rows, would be another one. The run "
     "folder's weights hold them all, the folds along each array's first axis, or each under its fold"
@@ -31,10 +32,6 @@ def refuse(loaded: Loaded, given: ModelConfig) -> None:
         "model.weights": (given.weights, "no weights, since what they were trained on is not known"),
         "model.scaling": (given.scaling, calibrated),
         "decision.parity": (loaded.config.decision.parity, calibrated),
-        "remedies": (
-            loaded.remedies or None,
-            "none: they choose on validation rows, which every fold has of its own",
-        ),
         "model.train.reductions": (given.train and given.train.reductions, "a single network for each fold"),
     }
     for name, (there, expected) in reasons.items():
@@ -109,7 +106,7 @@ def _each(order: Order, data: Dataset) -> list[Assembled]:
         own, seed = seen_by(data, k), seed_of(order.loaded.config.seed, k)
         fresh = networks.started(order, own, seed)
         first = first or fresh
-        like = found[0].network if found and alike(first, fresh, own.test.x[:1]) else None
+        like = found[0].network if found and alike(first, fresh, own.test.x[:PROBES]) else None
         mine = replace(order, tick=_part(order.tick, k, len(data.folds)))
         found.append(networks.finished(mine, own, dataset_digest(own), fresh, seed, like))
     return found

@@ -38,32 +38,28 @@ def folded(networks: Sequence[Network]) -> Network:
 
 
 def alike(one: Network, other: Network, x: Any) -> bool:
-    """Return whether two networks compute the same of the same parameters, so that one `apply` serves both."""
+    """Return whether two networks compute the same of the same parameters, so that one `apply` serves both.
+
+    Their operations must be the same, and what is fixed inside them must tell on no row of x[n, ...], with either's
+    parameters, in evaluation or in training mode.
+    """
     shapes = [jax.tree.map(lambda a: (jnp.shape(a), jnp.result_type(a)), n.params) for n in (one, other)]
     if shapes[0] != shapes[1]:
         return False
-    made = [jax.make_jaxpr(f)(one.params, x) for n in (one, other) for f in (n.apply, _in_training(n))]
-    return _same(made[0], made[2]) and _same(made[1], made[3])
+    modes = zip(_modes(one), _modes(other), strict=True)
+    return all(_same(f, g, params, x) for f, g in modes for params in (one.params, other.params))
 
 
-def _in_training(network: Network) -> Any:
-    """Return train_apply of one fixed key."""
-    return lambda params, x: network.train_apply(params, x, jax.random.key(0))
+def _modes(network: Network) -> tuple[Any, Any]:
+    """Return the network's function in evaluation and, with a fixed key, in training mode."""
+    return network.apply, lambda params, x: network.train_apply(params, x, jax.random.key(0))[0]
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Return whether two traced functions are the same operations with the same constants."""
-    consts = len(a.consts) == len(b.consts) and all(map(_equal, a.consts, b.consts))
-    return consts and str(a.jaxpr) == str(b.jaxpr)
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Return whether two constants are equal, random keys among them."""
-    a, b = (
-        jax.random.key_data(c) if jnp.issubdtype(jnp.result_type(c), jax.dtypes.prng_key) else c
-        for c in (a, b)
-    )
-    return np.array_equal(np.asarray(a), np.asarray(b))
+def _same(f: Any, g: Any, params: Params, x: Any) -> bool:
+    """Return whether two functions are the same operations and give x the same outputs."""
+    if str(jax.make_jaxpr(f)(params, x)) != str(jax.make_jaxpr(g)(params, x)):
+        return False
+    return np.array_equal(np.asarray(f(params, x)), np.asarray(g(params, x)), equal_nan=True)
 
 
 def _stacked(networks: Sequence[Network]) -> Params:

@@ -20,7 +20,7 @@ def mix(member: Any, groups: Any, x: Any, z: Any) -> Any:
 
     An input of group -1 is no player's and keeps x's own value.
     """
-    mask = member[:, :, groups] | (jnp.asarray(groups) < 0)
+    mask = member[:, :, groups] | (jnp.asarray(groups) < 0)[None, None]
     mask = mask.reshape(mask.shape + (1,) * (x.ndim + 1 - mask.ndim))
     mixed = jnp.where(mask, x[:, None], z)
     return mixed.reshape((-1, *mixed.shape[2:]))
