@@ -112,7 +112,8 @@ def test_each_row_is_answered_by_the_network_of_its_fold_alone(trained):
         params = jax.tree.map(lambda leaf, k=k: leaf[k], whole.model.params)
         expected = np.asarray(one.apply(params, data.test.x[part == "test", :-1]))
         np.testing.assert_allclose(outputs[part == "test"], expected, rtol=1e-4, atol=1e-5)
-    mean = np.asarray(whole.model.params["constants"]["numeric"]["mean"])
+    constants = jax.tree_util.tree_leaves_with_path(whole.model.params["constants"])
+    (mean,) = (leaf for path, leaf in constants if "mean" in jax.tree_util.keystr(path))
     np.testing.assert_allclose(
         mean, [data.test.x[part == "train", :2].mean(0) for part in data.folds], rtol=1e-4
     )
