@@ -40,14 +40,14 @@ def folded(networks: Sequence[Network]) -> Network:
 def alike(one: Network, other: Network, x: Any) -> bool:
     """Return whether two networks compute the same of the same parameters, so that one `apply` serves both.
 
-    Their operations must be the same, and what is fixed inside them must tell on no row of x[n, ...], with either's
-    parameters, in evaluation or in training mode.
+    Their operations must be the same, and what is fixed inside them must tell on no row of x[n, ...], in evaluation or
+    in training mode.
     """
     shapes = [jax.tree.map(lambda a: (jnp.shape(a), jnp.result_type(a)), n.params) for n in (one, other)]
     if shapes[0] != shapes[1]:
         return False
     modes = zip(_modes(one), _modes(other), strict=True)
-    return all(_same(f, g, params, x) for f, g in modes for params in (one.params, other.params))
+    return all(_same(f, g, other.params, x) for f, g in modes)
 
 
 def _modes(network: Network) -> tuple[Any, Any]:
