@@ -123,8 +123,8 @@ def _told(data: Dataset, own: Sequence[Assembled]) -> Table:
     rows = []
     for k, (part, one) in enumerate(zip(data.folds, own, strict=True), start=1):
         history = one.training.rows if one.training else ()
-        held = [row[2] for row in history]
-        best = int(np.argmin(held)) if held and None not in held else len(history) - 1
+        held = [float(row[2]) for row in history if row[2] is not None]
+        best = held.index(min(held)) if held else len(history) - 1
         counts = ((part == name).sum() for name in ("train", "validation", "test"))
         rows.append((k, *map(int, counts), len(history), *history[best]))
     labels = {
