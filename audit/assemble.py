@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from audit import parity, scaling, training
+from audit import crossfit, networks, parity, scaling, training
 from audit.config import (
     DecisionConfig,
     EmbeddedData,
@@ -20,38 +18,16 @@ from audit.config import (
     TextData,
 )
 from audit.errors import ConfigError, ModelError
-from audit.evidence import Table
 from audit.kept import Kept
-from audit.store import sha256
+from audit.networks import Assembled, Order, Tick
 from audit.subject import Dataset, DecisionRule, Model
 
 if TYPE_CHECKING:
     from audit.data.roles import SplitPlan
     from models.network import Network
-    from models.rewrite.choose import Choice
     from models.scaling import Method
 
-Tick = Callable[[int, int], None]
 Kind = Literal["argmax", "threshold", "top_k", "none"]
-History = tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True)
-class Assembled:
-    """A model, how it was trained, how to write its weights, and how to train it again with changes.
-
-    network: what is trained, as the model applies it or as a member of a mixture; another training that is given it
-    shares its compiled code.
-    choice: whether it runs in a rewritten form.
-    """
-
-    model: Model
-    network: Network | None = None
-    training: Table | None = None
-    save: Callable[[Path], object] | None = None
-    weights: Any = None
-    refit: Callable[..., Model] | None = None
-    choice: Choice | None = None
 
 
 def read_data(loaded: Loaded) -> Dataset:
@@ -67,6 +43,9 @@ def read_data(loaded: Loaded) -> Dataset:
         from audit import read_interactions
 
         return read_interactions.read(loaded, data)
+    images_inside = isinstance(data, EmbeddedData) and data.dataset == "digits"
+    if data.split.by == "folds" and (images_inside or not isinstance(data, TableData | EmbeddedData)):
+        raise ConfigError(f"{crossfit.FOLDS} for what is no table", "a table", "split by fraction")
     plan = SplitPlan(**data.split.model_dump(), seed=loaded.config.seed)
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
@@ -152,7 +131,12 @@ def read_model(
         made = Assembled(_scores(loaded, given, data, decision))
     else:
         try:
-            made = _network(loaded, given, data, digests, kept, tick, decision, like)
+            order = Order(loaded, given, decision, kept, tick)
+            made = (
+                crossfit.assembled(order, data)
+                if data.folds is not None
+                else _network(order, data, digests, like)
+            )
         except ValueError as error:  # models/ may not know our errors; its ValueErrors are one readable line
             raise ModelError(f"model: {error}") from error
     if given.scaling is not None:
@@ -167,6 +151,8 @@ def read_model(
 
 def _refuse(loaded: Loaded, given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any training, for what cannot be fitted after it."""
+    if data.folds is not None:
+        crossfit.refuse(loaded, given)
     training.refuse(given, data)
     if given.scores is not None and data.catalogue is not None:
         raise ConfigError("model.scores for a ranking task", "a network, or a Model given to audit.run")
@@ -233,117 +219,7 @@ def _id(loaded: Loaded) -> str:
     return (data.columns.id if isinstance(data, TableData | TextData) else None) or "id"
 
 
-def _network(
-    loaded: Loaded,
-    given: ModelConfig,
-    data: Dataset,
-    digests: Mapping[str, str],
-    kept: Kept | None,
-    tick: Tick,
-    decision: DecisionRule,
-    like: Network | None,
-) -> Assembled:
-    """Build the network, then restore or train it."""
-    from audit import rewriting
-    from models import checkpoint
-
-    seed, origin = loaded.config.seed, "used as given, not trained here"
-    network, choice = _build(loaded, given, data, seed), None
-    if like:
-        network = replace(like, params=network.params)
-    else:
-        of = [given.network, given.options, _code(loaded, given), digests["train"]]
-        network, choice = rewriting.chosen(network, data.splits["train"].x, given.rewrite, of, kept)
-    if given.weights is not None:
-        network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
-        origin = f"weights restored from {Path(given.weights).name}"
-    how, done = given.train, training.Done(network)
-    if how is not None:
-        course = training.Course(given, how, data, decision)
-        key = training.key(course, digests, seed, _code(loaded, given), _weights(loaded, given))
-        done = training.kept_or_trained(course, network, seed, key, kept, tick)
-        origin = f"trained here{course.manner}"
-
-    def finished(done: training.Done) -> Model:
-        network = done.network
-        return Model(
-            name=given.name or network.name,
-            apply=network.apply,
-            params=network.params,
-            outputs=given.outputs,
-            decision=decision,
-            network=f"{given.network or ''} {_sorted(given.options)}".strip(),
-            parts=network.parts,
-            origin=origin,
-            notes=(*_code(loaded, given), *rewriting.notes(choice), *done.notes),
-        )
-
-    def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
-        assert how is not None
-        fresh = replace(network, params=_build(loaded, given, data, seed).params)  # shares compiled code
-        course = training.Course(given, how, data, decision)
-        return finished(training.trained(course, fresh, seed, tick, perturb, loss))
-
-    return Assembled(
-        finished(done),
-        network,
-        training=training.told(done, how) if how else None,
-        save=(lambda folder: checkpoint.save(folder / "weights", done.network.params)) if how else None,
-        weights=done.network.params if how else None,
-        refit=refit if how else None,
-        choice=choice,
-    )
-
-
-def _weights(loaded: Loaded, given: ModelConfig) -> str:
-    """Return the folder of the weights that are restored, or nothing."""
-    return str(loaded.path(given.weights)) if given.weights else ""
-
-
-def _build(loaded: Loaded, given: ModelConfig, data: Dataset, seed: int) -> Network:
-    """Return a freshly initialised built-in network, or the user's own."""
-    from models import build, own
-
-    train = data.splits["train"]
-    assert given.network is not None
-    if data.catalogue is not None:
-        if given.network not in build.OF_HISTORIES:
-            raise ConfigError(
-                f"model.network={given.network} for a ranking task",
-                "two_tower or sequential",
-                "give a model of your own to audit.run",
-            )
-        items, shape = data.catalogue.size, train.x["history"].shape[1:]
-        return build.build(given.network, shape=shape, outputs=items, seed=seed, options=given.options)
-    shape = np.shape(train.x)[1:]
-    outputs = {"binary": 1, "multiclass": len(data.classes), "multilabel": len(data.classes)}.get(
-        data.task, 1
-    )
-    if ".py" in given.network:
-        if given.options:
-            raise ConfigError(
-                f"model.options={given.options} for a network of your own", "none", "put them in it"
-            )
-        return own.load(given.network, loaded.base, shape=shape, outputs=outputs, seed=seed, x_train=train.x)
-    return build.build(
-        given.network,
-        shape=shape,
-        outputs=outputs,
-        seed=seed,
-        options=given.options,
-        columns=tuple(len(f.categories) + 1 if f.kind == "categorical" else 0 for f in data.features) or None,
-        x_train=train.x,
-        y_train=train.y if data.task == "regression" else None,
-        vocabulary=data.tokens.vocabulary if data.tokens else None,
-    )
-
-
-def _code(loaded: Loaded, given: ModelConfig) -> tuple[str, ...]:
-    """Return the digest of the file of the user's own network, if it is one."""
-    file, own, _ = (given.network or "").partition(".py")
-    return (f"code of {file}.py: sha256 {sha256(loaded.path(f'{file}.py').read_bytes())}",) if own else ()
-
-
-def _sorted(options: Mapping[str, Any]) -> str:
-    """Return the options as text, in one order."""
-    return ", ".join(f"{name}={options[name]}" for name in sorted(options))
+def _network(order: Order, data: Dataset, digests: Mapping[str, str], like: Network | None) -> Assembled:
+    """Return the configured network, built and then restored or trained."""
+    seed = order.loaded.config.seed
+    return networks.finished(order, data, digests, networks.started(order, data, seed), seed, like)

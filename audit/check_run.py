@@ -113,8 +113,13 @@ def _missing(check: Check, subject: Subject) -> str:
     """Return why the check does not apply, or nothing."""
     if subject.data.task not in check.tasks:
         return f"it is for {' and '.join(check.tasks)} tasks; this one is {subject.data.task}"
-    absent = [NEEDS.get(need, need) for need in check.needs if need not in subject.has]
-    return f"it needs {' and '.join(absent)}" if absent else ""
+    absent = [need for need in check.needs if need not in subject.has]
+    why = (
+        " (every row is judged, split by folds)"
+        if "calibration" in absent and subject.data.folds is not None
+        else ""
+    )
+    return f"it needs {' and '.join(NEEDS.get(need, need) for need in absent)}{why}" if absent else ""
 
 
 def _digest(

@@ -97,7 +97,7 @@ def _auc(pairs: Pairs) -> tuple[float, float, float, str] | None:
         return None
     positive = pairs.a.values["label"] == 1
     (first, one), (second, other) = (
-        stats.auc_influence(run.values["score"], positive, cluster=pairs.cluster)
+        stats.auc_influence(run.values["score"], positive, cluster=pairs.cluster, fold=run.values.get("fold"))
         for run in (pairs.a, pairs.b)
     )
     size = math.sqrt(float(one @ one) * float(other @ other))
@@ -123,7 +123,7 @@ def _numbers(run: RowOutcomes, asked: Where, pairs: Pairs) -> _Numbers | None:
     """Return what gives the measure, or None where the outcomes do not hold it."""
     check, _, name = asked.measure.rpartition(".")
     if check == "calibration.reliability" and name == "calibration_error" and "score" in run.values:
-        return _calibration(run, asked.bins, pairs)
+        return None if "fold" in run.values else _calibration(run, asked.bins, pairs)
     if asked.measure == "accuracy.overall.root_mean_squared_error" and "error" in run.values:
         squares = run.values["error"].astype(np.float64) ** 2
         mean = _whole(np.stack([squares, np.ones(len(squares))], axis=1), 1)

@@ -29,9 +29,10 @@ Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx
 class SplitConfig(Frozen):
     """How rows are divided; fractions are of all rows (of the training file where test is a file)."""
 
-    by: Literal["fraction", "column", "cluster", "time"] = Field(
+    by: Literal["fraction", "column", "cluster", "time", "folds"] = Field(
         default="fraction",
-        description="time: train is earliest and test latest, whole clusters where there are any",
+        description="time: train is earliest and test latest, whole clusters where there are any; folds: every row "
+        "is judged, by a network that was trained without its fold",
     )
     column: str | None = Field(
         default=None, description="by column: holds train, validation, calibration or test"
@@ -39,6 +40,23 @@ class SplitConfig(Frozen):
     validation: float = Field(default=0.1, ge=0, lt=1)
     calibration: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.2, ge=0, le=1)
+    folds: int | None = Field(default=None, ge=2, le=20, description="by folds: how many, 5 unless said")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folded(cls, given: Any) -> Any:
+        """Return the block with what `by: folds` leaves no choice in."""
+        if not isinstance(given, dict):
+            return given
+        if given.get("by") != "folds":
+            if given.get("folds") is not None:
+                raise ValueError("folds without by: folds")
+            return given
+        if given.get("calibration", 0) != 0 or given.get("test", 1) != 1:
+            raise ValueError(
+                "by: folds with calibration or test rows apart: every row is judged; leave both out"
+            )
+        return {"folds": 5, **given, "calibration": 0.0, "test": 1.0}
 
 
 class Columns(Frozen, coerce_numbers_to_str=True):

@@ -33,10 +33,12 @@ def of_arrays(tree: Any) -> str:
 
 def dataset_digest(data: Dataset) -> dict[str, str]:
     """Return the digests of each split's rows (inputs, labels, groups, clusters) and of all of them."""
-    splits = {name: of_arrays(_rows(split)) for name, split in sorted(data.splits.items())}
+    splits = {name: of_arrays(_rows(split, data)) for name, split in sorted(data.splits.items())}
     features = [(f.name, f.kind, f.mutable, float(f.scale)) for f in data.features]
     meaning = [data.task, data.classes, data.favourable, features]
     bounds = of_arrays([data.low, data.high, data.scale])
+    if data.folds is not None:
+        meaning.append(of_arrays(data.folds))
     if data.catalogue is not None:
         meaning.append(
             of_arrays([data.catalogue.counts, {k: m for k, (_, m) in data.catalogue.groups.items()}])
@@ -85,9 +87,10 @@ def source_digest() -> str:
     )
 
 
-def _rows(split: Split) -> list[Any]:
-    """Return what identifies the rows of a split."""
-    rows = [split.x, split.y, dict(split.groups), split.cluster, split.weight, dict(split.legitimate)]
+def _rows(split: Split, data: Dataset) -> list[Any]:
+    """Return what identifies the rows of a split, whichever fold they are in."""
+    x = split.x if data.folds is None else split.x[:, : len(data.features)]
+    rows = [x, split.y, dict(split.groups), split.cluster, split.weight, dict(split.legitimate)]
     return rows if split.text is None else [*rows, split.text]
 
 

@@ -229,6 +229,9 @@ class DataFacts(Frozen):
     dropped: dict[str, int] = Field(default_factory=dict)
     repeated_in_test: int = 0
     notes: tuple[str, ...] = ()
+    folds: int | None = Field(
+        default=None, description="networks that judge the test rows, each its own fold; null: one judges all"
+    )
 
 
 class ModelFacts(Frozen):

@@ -11,13 +11,22 @@ from audit.assemble import Assembled
 from audit.config import SystemConfig
 from audit.digests import model_digest, software
 from audit.evidence import Area, CheckResult, DataFacts, Facts, FeatureFacts, ModelFacts
-from audit.subject import Dataset, Subject
+from audit.subject import JUDGED, Dataset, Subject
 
 ELSEWHERE = {
     "privacy": "Privacy (membership inference) was not measured: no check of it was configured.",
     "data": "Data quality and drift were not measured: no check of them was configured.",
     "behaviour": "Declared behaviours (invariances) were not measured: no check of them was configured.",
 }
+FOLDED = (
+    "The network to be released was not judged: these figures are the mean over {n} networks, each judged on the fold "
+    "that it was trained without; a network trained on all rows is another one.",
+    "How far the figures move with the seed and the division into folds was not measured: an interval is for these {n} "
+    "networks, and holds where training is stable (a row more or less hardly changes the network).",
+    "Measures of the score itself other than AUCs and calibration errors pool {n} networks, whose errors may cancel.",
+    "What needs calibration rows (conformal sets, thresholds for a coverage, scaling) was not measured: every row is "
+    "judged.",
+)
 
 
 def of(subject: Subject, made: Assembled, system: SystemConfig) -> Facts:
@@ -39,6 +48,8 @@ def not_measured(results: tuple[CheckResult, ...], subject: Subject) -> tuple[st
             lines.append(
                 ELSEWHERE.get(area, f"{area.capitalize()} was not measured: no check of it finished.")
             )
+    if subject.data.folds is not None:
+        lines += [text.format(n=len(subject.data.folds)) for text in FOLDED]
     if "reference" not in subject.data.splits:
         lines.append("Use after the data were collected was not measured: no reference data from operation.")
     return tuple(lines)
@@ -54,7 +65,9 @@ def _data(data: Dataset) -> DataFacts:
         target=data.target,
         classes=data.classes,
         favourable=None if data.favourable is None else data.classes[data.favourable],
-        splits={name: len(split) for name, split in data.splits.items()},
+        splits={
+            name: len(split) for name, split in data.splits.items() if data.folds is None or name == JUDGED
+        },
         features=tuple(
             FeatureFacts(name=f.name, kind=f.kind, unit=f.unit, low=f.low, high=f.high, mutable=f.mutable)
             for f in data.features
@@ -66,6 +79,7 @@ def _data(data: Dataset) -> DataFacts:
         dropped=dict(source.dropped),
         repeated_in_test=source.repeated_in_test,
         notes=source.notes,
+        folds=None if data.folds is None else len(data.folds),
     )
 
 

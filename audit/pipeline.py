@@ -12,7 +12,9 @@ from audit.assemble import Assembled, read_data, read_model
 from audit.audited import Desk, audited
 from audit.clock import Clock, Progress
 from audit.config import Loaded, load
+from audit.crossfit import FOLDS
 from audit.digests import dataset_digest
+from audit.errors import ConfigError
 from audit.evidence import Record
 from audit.kept import Kept
 from audit.registry import checks as every_check
@@ -56,6 +58,8 @@ def run(
         digests = dataset_digest(dataset)
     check_refused.refuse(loaded, dataset)
     given = loaded.config.model
+    if model is not None and dataset.folds is not None:
+        raise ConfigError(f"a Model given to audit.run with {FOLDS}", "a model block", "or split by fraction")
     remedy_refused.refuse(
         loaded, dataset, trained_here=model is None and given is not None and given.train is not None
     )

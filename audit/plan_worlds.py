@@ -50,7 +50,8 @@ def of(decision: Decision, data: Dataset, bins: int) -> World | None:
         return _auc(data, str(decision.where.get("class", data.classes[-1])))
     if rule.check == "calibration.reliability" and rule.name.endswith("calibration_error"):
         people = 1.0 if data.test.cluster is None else len(np.unique(data.test.cluster)) / len(data.test)
-        return _calibration(round(estimate.n * people), len(data.classes), bins)
+        folds = 1 if data.folds is None else len(data.folds)
+        return _calibration(round(estimate.n * people), len(data.classes), bins, folds)
     if rule.measure == "accuracy.overall.macro_auc":
         return None
     if isinstance(estimate.statistic, Rate):
@@ -170,7 +171,7 @@ def _auc(data: Dataset, name: str) -> World:
     )
 
 
-def _calibration(rows: int, classes: int, bins: int) -> World:
+def _calibration(rows: int, classes: int, bins: int, folds: int) -> World:
     """Return the world of a calibration error: confidences spread evenly, all too sure by the value."""
     least = 0.0 if classes == 2 else 0.5
 
@@ -179,8 +180,9 @@ def _calibration(rows: int, classes: int, bins: int) -> World:
         n, rng = max(round(rows * growth), 1), np.random.default_rng(0)
         confidence = least + (1 - least) * (np.arange(n) + 0.5) / n
         true = confidence + np.where(confidence < 0.5, value, -value)
+        fold = None if folds == 1 else np.arange(n) % folds
         estimates = (
-            stats.calibration_error(confidence, rng.random(n) < true, bins=bins)
+            stats.calibration_error(confidence, rng.random(n) < true, bins=bins, fold=fold)
             for _ in range(min(max(CALIBRATION_ROWS // n, 48), 128))
         )
         return [e.statistic for e in estimates if e.statistic is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit import parity, training
 from audit.config import Loaded
+from audit.crossfit import FOLDS
 from audit.errors import ConfigError
 from audit.remedies import Remedy, find
 from audit.remedies.options import WAYS, Parity, ParityPenalty, Reduction
@@ -15,6 +16,8 @@ _TRAINS = {"adversarial_training": "adversarial", "constraint": "parity", "reduc
 def refuse(loaded: Loaded, data: Dataset, *, trained_here: bool) -> None:
     """Raise ConfigError, before any work, for a remedy that cannot be tried as configured."""
     for name, options in loaded.remedies:
+        if data.folds is not None:
+            raise ConfigError(f"remedies: {name} with {FOLDS}", "validation rows apart", "split by fraction")
         remedy = find(name)
         absent = [check for check in remedy.checks if check not in loaded.options]
         if absent:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the subject loads JAX, which reading must not
 PATH = "outcomes/test.csv"
 NUMBERS = {
     "cluster": np.int64,
+    "fold": np.int64,
     "label": np.int64,
     "predicted": np.int64,
     "score": np.float64,
@@ -42,7 +43,8 @@ _COLUMN = {  # the column whose absolute value, to this power, has the measure a
 class RowOutcomes:
     """What the model did on each test row, in the order of id[n]; `values` maps a column to its numbers[n].
 
-    cluster: what rows share, numbered. Classes: label and predicted (codes); where there are probabilities
+    cluster: what rows share, numbered. fold: the number of the network that judges the row, where it is not the same
+    for all. Classes: label and predicted (codes); where there are probabilities
     also log_loss (nats), squared_error (Brier's) and score, the probability of class 1 of two, else of the
     predicted class. Regression: error, prediction minus target.
     """
@@ -70,6 +72,8 @@ def of(subject: Subject) -> bytes:
     columns = {"id": ids[order]}
     if test.cluster is not None:
         columns["cluster"] = _numbered(np.asarray(test.cluster)[order])
+    if data.fold is not None:
+        columns["fold"] = data.fold[order]
     found = _errors(subject) if data.task == "regression" else _classes(subject)
     columns |= {name: values[order].astype(NUMBERS[name]) for name, values in found.items()}
     text = io.StringIO()

@@ -30,6 +30,11 @@ class Feature:
     categories: tuple[str, ...] = ()
 
 
+FOLD = Feature(
+    "fold", "categorical", scale=0.0, mutable=False
+)  # which network judges a row: no feature of it
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Rows with one job. Every array has leading axis n; groups are text, '(missing)' where unknown.
@@ -130,6 +135,9 @@ class Dataset:
     `favourable` is the index of the class that is good for the person (in credit data the event is a
     default, so it is 0), None where no class is. `low` and `high` bound the inputs, broadcastable to one
     example; None means no declared bounds. tokens: of texts, how they become the inputs.
+    folds: part[k, n] of a table that is cross-fitted, what each test row is to network k: one that it was trained on,
+    stopped by, or judges ('train', 'validation', 'test'). Every row is then a test row, x has one column more
+    than there are features, the row's fold, and the split train holds all rows too: as what is usual, not to fit on.
     """
 
     name: str
@@ -146,11 +154,22 @@ class Dataset:
     catalogue: Catalogue | None = None
     tokens: Tokens | None = None
     provenance: Provenance = Provenance()
+    folds: np.ndarray | None = None
 
     @property
     def test(self) -> Split:
         """Return the split that is judged."""
         return self.splits[JUDGED]
+
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        """Return every column of a table's x: the features and, where there are folds, the fold that nothing moves."""
+        return self.features if self.folds is None else (*self.features, FOLD)
+
+    @property
+    def fold(self) -> np.ndarray | None:
+        """Return the fold[n] of each test row, whose network judges it; None where one network judges all."""
+        return None if self.folds is None else (self.folds == JUDGED).argmax(axis=0)
 
 
 @dataclass(frozen=True)

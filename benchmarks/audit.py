@@ -59,35 +59,44 @@ def baselines(config: str) -> list[dict[str, Any]]:
     """Fit a linear model and gradient boosting on the configuration's own training rows (MANY pixels: the former)."""
     from audit.assemble import read_data
     from audit.config import load
+    from audit.crossfit import seen_by
 
     data = read_data(load(config))
     if data.modality == "text":
         return [_counted_words(data)]
     columns = [f.kind == "categorical" for f in data.features]
+    folds = 0 if data.folds is None else len(data.folds)
+    parts = [seen_by(data, k) for k in range(folds)] or [data]
     rows = []
     for library, model in _models(data, columns).items():
-        train, test = data.splits["train"], data.splits["test"]
-        x, z = _flat(train.x), _flat(test.x)
-        boosted = library == "gradient boosting"
-        a, b = (x, z) if boosted else (_one_hot(x, columns, x), _one_hot(z, columns, x))
-        start = time.perf_counter()
-        keep = slice(None) if boosted or len(a) <= 60_000 else slice(0, 60_000)
-        model.fit(a[keep], train.y[keep])
-        seconds = time.perf_counter() - start
-        found = {
-            "library": library,
-            "n": len(test),
-            "accuracy": None,
-            "auc": None,
-            "r2": None,
-            "seconds": seconds,
-        }
-        if data.task == "regression":
-            found["r2"] = float(model.score(b, test.y))
-        else:
-            found |= {"accuracy": float((model.predict(b) == test.y).mean()), "auc": _auc(model, b, test.y)}
-        rows.append(found)
+        found = [_fitted(library, model, part, columns) for part in parts]
+        n = np.array([row["n"] for row in found])
+        rows.append({"library": library, "n": int(n.sum()), "seconds": sum(row["seconds"] for row in found)})
+        for name in ("accuracy", "auc", "r2"):  # of folds, the mean over the models fitted without each
+            values = [row[name] for row in found]
+            rows[-1][name] = None if None in values else float(np.average(values, weights=n))
     return rows
+
+
+def _fitted(library: str, model: Any, data: Any, columns: list[bool]) -> dict[str, Any]:
+    """Fit a baseline on the training rows and measure it on the test rows."""
+    train, test = data.splits["train"], data.splits["test"]
+    x, z = _flat(train.x), _flat(test.x)
+    boosted = library == "gradient boosting"
+    a, b = (x, z) if boosted else (_one_hot(x, columns, x), _one_hot(z, columns, x))
+    start = time.perf_counter()
+    keep = slice(None) if boosted or len(a) <= 60_000 else slice(0, 60_000)
+    model.fit(a[keep], train.y[keep])
+    found = {
+        "n": len(test),
+        "accuracy": None,
+        "auc": None,
+        "r2": None,
+        "seconds": time.perf_counter() - start,
+    }
+    if data.task == "regression":
+        return found | {"r2": float(model.score(b, test.y))}
+    return found | {"accuracy": float((model.predict(b) == test.y).mean()), "auc": _auc(model, b, test.y)}
 
 
 def _counted_words(data: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _data(record: Record) -> list[tuple[str, str]]:
     order = [*(k for k in _SPLITS if k in d.splits), *(k for k in d.splits if k not in _SPLITS)]
     splits = ", ".join(f"{numbers.name(k, 20)} {numbers.count(d.splits[k])}" for k in order)
     text = f"{numbers.name(d.name, 120)}: {d.modality}, {d.task}; target {numbers.name(d.target)}."
-    text += f" Rows: {splits or NOT_PROVIDED}."
+    text += f" Rows: {splits or NOT_PROVIDED}{_folds(d.folds)}."
     classes = ", ".join(numbers.name(c, 40) for c in d.classes[:12])
     more = f" and {len(d.classes) - 12} more" if len(d.classes) > 12 else ""
     rows = [
@@ -77,6 +77,11 @@ def _data(record: Record) -> list[tuple[str, str]]:
     if d.features:
         rows.append(("Features", _features(record)))
     return rows + [("Note on the data", numbers.visible(note)) for note in d.notes]
+
+
+def _folds(folds: int | None) -> str:
+    """Return by how many networks the rows were judged, where not by one."""
+    return f", each judged by one of {numbers.count(folds)} networks that had not seen it" if folds else ""
 
 
 def _sizes(groups: dict[str, int]) -> str:

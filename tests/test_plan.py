@@ -293,7 +293,7 @@ def test_the_quickstart_is_planned_without_training(monkeypatch):
     assert (
         outlooks["A1"] == "can PASS" and outlooks["F1"] == "can hardly PASS" and outlooks["E1"] == "no plan"
     )
-    assert found.test_rows == 176 and found.blocking == 6
+    assert found.test_rows == 442 and found.blocking == 6
     for row in found.rows:
         if row.outlook != "no plan":
             assert f"{row.n} rows" in row.says and "true value of" in row.says

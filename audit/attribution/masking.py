@@ -16,8 +16,11 @@ from audit.attribution.batching import collect, in_batches, items_per_batch
 
 @jax.jit
 def mix(member: Any, groups: Any, x: Any, z: Any) -> Any:
-    """Return x[c, ...] where member[c, s, players] holds an input's owner, z[c or 1, s or 1, ...] elsewhere."""
-    mask = member[:, :, groups]
+    """Return x[c, ...] where member[c, s, players] holds an input's owner, z[c or 1, s or 1, ...] elsewhere.
+
+    An input of group -1 is no player's and keeps x's own value.
+    """
+    mask = member[:, :, groups] | (jnp.asarray(groups) < 0)[None, None]
     mask = mask.reshape(mask.shape + (1,) * (x.ndim + 1 - mask.ndim))
     mixed = jnp.where(mask, x[:, None], z)
     return mixed.reshape((-1, *mixed.shape[2:]))

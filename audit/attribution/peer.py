@@ -26,30 +26,38 @@ def shap_values(
     *,
     exact: bool,
     seed: int = 0,
+    columns: int | None = None,
 ) -> Peer:
     """Return shap's values of f(rows[r, d]) -> [r, outputs] at x[n, d] against the background[b, d].
 
     exact: shap's ExactExplainer over all 2**d coalitions, else its PermutationExplainer. Both fill missing
-    columns from every row of the background. The first call of a process spends some seconds compiling
+    columns from every row of the background. columns: how many of the d are explained, all by default; a row keeps
+    the others at its own values. The first call of a process spends some seconds compiling
     shap's own helpers.
     """
     import shap  # seconds to import, so only here
 
-    evaluations = 0
+    evaluations, d = 0, x.shape[1] if columns is None else columns
 
-    def counted(rows: np.ndarray) -> np.ndarray:
-        nonlocal evaluations
-        evaluations += len(rows)
-        return f(np.asarray(rows))
+    def values(rows: np.ndarray) -> np.ndarray:
+        """Return shap's values of rows whose columns from d on are the same."""
 
-    def fill(mask: np.ndarray, row: np.ndarray) -> np.ndarray:
-        return np.where(mask, row, background)
+        def counted(first: np.ndarray) -> np.ndarray:
+            nonlocal evaluations
+            evaluations += len(first)
+            beside = np.broadcast_to(rows[0, d:], (len(first), x.shape[1] - d))
+            return f(np.concatenate([np.asarray(first), beside], axis=1))
 
-    d = x.shape[1]
-    if exact:
-        explainer, most = shap.ExactExplainer(counted, fill), 2**d + 1
-    else:
-        explainer, most = shap.PermutationExplainer(counted, fill, seed=seed), PAIRS * (2 * d + 1)
-    found: shap.Explanation = explainer(x, max_evals=most, silent=True)  # pyright: ignore
-    values = np.asarray(found.values, np.float64).reshape(*x.shape, -1)
-    return Peer(values, type(explainer).__name__, evaluations)
+        def fill(mask: np.ndarray, row: np.ndarray) -> np.ndarray:
+            return np.where(mask, row, background[:, :d])
+
+        if exact:
+            explainer, most = shap.ExactExplainer(counted, fill), 2**d + 1
+        else:
+            explainer, most = shap.PermutationExplainer(counted, fill, seed=seed), PAIRS * (2 * d + 1)
+        found: shap.Explanation = explainer(rows[:, :d], max_evals=most, silent=True)  # pyright: ignore
+        return np.asarray(found.values, np.float64).reshape(len(rows), d, -1)
+
+    parts = [x] if d == x.shape[1] else [row[None] for row in x]
+    name = "ExactExplainer" if exact else "PermutationExplainer"
+    return Peer(np.concatenate([values(part) for part in parts]), name, evaluations)

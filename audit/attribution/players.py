@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def columns(features: int) -> np.ndarray:
-    """Return groups[features] in which every column is its own player."""
-    return np.arange(features)
+def columns(features: int, beside: int = 0) -> np.ndarray:
+    """Return groups[features + beside] in which every feature is its own player and columns beside them nobody's."""
+    return np.append(np.arange(features), np.full(beside, -1))
 
 
 def patches(height: int, width: int, side: int) -> np.ndarray:

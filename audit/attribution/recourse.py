@@ -46,6 +46,11 @@ class Space:
         """Return the cost of a change by 1 in each feature's own unit; 0 where it never moves."""
         return np.divide(1.0, self.unit, out=np.zeros(len(self.unit)), where=~self.still).astype(np.float32)
 
+    def of(self, first: int) -> Space:
+        """Return the space of so many first features."""
+        arrays = (self.numeric, self.unit, self.low, self.high, self.direction, self.fixed)
+        return Space(*(a[:first] for a in arrays), self.values[:first])
+
     def moves(self) -> tuple[np.ndarray, np.ndarray]:
         """Return feature[c] and value[c] of every single change to try."""
         free = [j for j, still in enumerate(self.still) if not still]

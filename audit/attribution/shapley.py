@@ -25,7 +25,7 @@ from audit.attribution.masking import mix
 class Attribution:
     """What every player adds to a model's outputs: values[n, players, outputs] that sum to outputs - base.
 
-    outputs[n, outputs] is the explained margin, base[outputs] its mean over the background,
+    outputs[n, outputs] is the explained margin, base[n or 1, outputs] its mean over the background,
     standard_errors those of sampling (None when exact; the choice of background rows is not in them), and
     evaluations the number of inputs on which the model was run.
     """
@@ -45,7 +45,9 @@ class _Game:
     functions: tuple[Callable[..., Any], Callable[..., Any]]
     inputs: tuple[Any, Any, Any, Any]  # params, x, background, groups
     full: np.ndarray  # margin(x)[n, outputs]
-    empty: np.ndarray  # margin(background)[b, outputs]
+    empty: (
+        np.ndarray
+    )  # margin(background)[n or 1, b, outputs], of each example where it keeps inputs of no player
     players: int
     batch: int
     over: Callable[..., Any]
@@ -69,7 +71,8 @@ def shapley(
     """Return the Shapley values of margin(apply(params, x)) for x[n, ...] against background[b, ...].
 
     groups maps an example's inputs to players 0, 1, ...: [d] for a table, [height, width] for images (the
-    channels of a pixel stay together). margin turns outputs[rows, k] into what is explained [rows, outputs].
+    channels of a pixel stay together); an input of -1 is no player's and keeps x's own value. margin turns
+    outputs[rows, k] into what is explained [rows, outputs].
     Up to `exact_up_to` players every coalition is evaluated (Shapley 1953). With more, each round draws two
     antithetic pairs of permutations for every background row (Castro et al. 2009; Mitchell et al. 2022),
     until an example's largest standard error is at most target_error times its mean |value|, or `rounds`
@@ -81,10 +84,12 @@ def shapley(
     _check(x, background, groups)
     over = over or in_batches
     functions = (apply, margin)
+    starts = background[None] if (groups >= 0).all() else _keeping(x, background, groups)
     full, empty = (
         explained(apply, params, rows, margin=margin, batch=items_per_batch(batch, 1, len(rows)), over=over)
-        for rows in (x, background)
+        for rows in (x, starts.reshape(-1, *x.shape[1:]))
     )
+    empty = empty.reshape(*starts.shape[:2], -1)
     game = _Game(functions, (params, x, background, groups), full, empty, int(groups.max()) + 1, batch, over)
     if game.players <= max(exact_up_to, 1):
         values, errors, evaluations = _exact(game)
@@ -93,8 +98,8 @@ def shapley(
         key = jax.random.key(0) if key is None else key
         values, errors, evaluations = _sampled(game, key, rounds, target_error)
         method = "Shapley values by paired permutation sampling, a permutation for every background row"
-    evaluations += len(x) + len(background)
-    return Attribution(values, game.full, game.empty.mean(axis=0), errors, method, evaluations)
+    evaluations += len(x) + empty.shape[0] * empty.shape[1]
+    return Attribution(values, game.full, game.empty.mean(axis=1), errors, method, evaluations)
 
 
 def explained(
@@ -129,8 +134,15 @@ def _check(x: np.ndarray, background: np.ndarray, groups: np.ndarray) -> None:
         raise ValueError(f"x{x.shape} and background{background.shape}: expected rows of one shape in both")
     if groups.shape != x.shape[1 : 1 + groups.ndim]:
         raise ValueError(f"groups{groups.shape}: expected the leading axes of an example{x.shape[1:]}")
-    if groups.size == 0 or not np.array_equal(np.unique(groups), np.arange(groups.max() + 1)):
+    met = np.unique(groups[groups >= 0])
+    if met.size == 0 or groups.min() < -1 or not np.array_equal(met, np.arange(groups.max() + 1)):
         raise ValueError("groups: expected every player 0, 1, ... to own at least one input")
+
+
+def _keeping(x: np.ndarray, background: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the background[n, b, ...] of each example, which keeps its own inputs of no player."""
+    nobody = (groups < 0).reshape(groups.shape + (1,) * (x.ndim - 1 - groups.ndim))
+    return np.where(nobody, x[:, None], background[None])
 
 
 def _members(coalitions: Any, players: int) -> Any:
@@ -146,7 +158,7 @@ def _margins(apply: Callable[..., Any], margin: Callable[..., Any]) -> Callable[
 
 def _exact(game: _Game) -> tuple[np.ndarray, None, int]:
     """Evaluate every coalition of every example against every background row."""
-    (n, m), b, coalitions = game.full.shape, len(game.empty), 2**game.players
+    (n, m), b, coalitions = game.full.shape, game.empty.shape[1], 2**game.players
     f, matrix = _coalition_values(*game.functions, game.players), weights(game.players)
     batch = items_per_batch(game.batch, b, n * coalitions)
     values = []
@@ -176,7 +188,7 @@ def _coalition_values(
 
 def _sampled(game: _Game, key: Any, rounds: int, target_error: float) -> tuple[np.ndarray, np.ndarray, int]:
     """Draw rounds of permutations for the examples whose standard errors are not yet small enough."""
-    (n, m), b = game.full.shape, len(game.empty)
+    (n, m), b = game.full.shape, game.empty.shape[1]
     total, variance, drawn = (
         np.zeros((n, game.players, m)),
         np.zeros((n, game.players, m)),
@@ -200,7 +212,7 @@ def _sampled(game: _Game, key: Any, rounds: int, target_error: float) -> tuple[n
 
 def _round(game: _Game, key: Any, draw: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the means over the background, and their sampling variances, of one round for these examples."""
-    b = len(game.empty)
+    b = game.empty.shape[1]
     rows = (np.repeat(block, b), np.tile(np.arange(b), len(block)))
     shared = (game.inputs, game.full, game.empty, key, draw)
     batch = items_per_batch(game.batch, 4 * (game.players - 1), len(game.full) * b)
@@ -222,7 +234,7 @@ def _pairs(apply: Callable[..., Any], margin: Callable[..., Any], players: int) 
         member = rank[:, :, None] < jnp.arange(1, players)[None, None, :, None]
         mixed = mix(member.reshape(len(i), -1, players), groups, x, z[:, None])
         inner = margin(apply(params, mixed)).reshape(len(i), 4, players - 1, -1)
-        return _two_pairs(empty[j], inner, full[i], rank)
+        return _two_pairs(empty[jnp.minimum(i, len(empty) - 1), j], inner, full[i], rank)
 
     return f
 

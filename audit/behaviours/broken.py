@@ -104,10 +104,10 @@ def by_search(about: Judged, test: Logic, x: np.ndarray) -> Broken:
     hits, worst = breaks(about, test.then, start)
     if not test.reach or "gradient" not in about.subject.has:
         return Broken(rows, hits, worst, len(rows))
-    reach = np.asarray([_reach(f, test) for f in data.features], np.float32)
+    reach = np.asarray([_reach(f, test) for f in data.columns], np.float32)
     ways = _against(about, test.then)
     for sign, classes in ways:
-        ended = search.worst(about.subject.model, start, classes, sign, reach, _ends(data.features))
+        ended = search.worst(about.subject.model, start, classes, sign, reach, _ends(data.columns))
         ended = np.where(whole, start + np.trunc(ended - start), ended)
         more, far = breaks(about, test.then, ended)
         hits, worst = hits | more, max(worst, far)

@@ -13,7 +13,7 @@ from audit.evidence import Column, Estimate, Findings, Measurement, Rate, Table
 from audit.metrics.clusters import inflation, rate_covariance
 from audit.metrics.confusion import confusion_matrix
 from audit.registry import Context, Measure, Options, check, nearest
-from audit.subject import JUDGED, Split, Subject
+from audit.subject import JUDGED, Dataset, Split, Subject
 
 EXACT, SKEWED, NONE = "exact (Clopper-Pearson)", "skewness-corrected t", "none: descriptive"
 Better = Literal["higher", "lower", "neither"]
@@ -182,7 +182,7 @@ def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
     test, probabilities = subject.data.test, subject.probabilities()
     binary = probabilities.shape[1] == 2
     aucs = {
-        c: stats.auc(probabilities[:, c], test.y == c, cluster=test.cluster)
+        c: stats.auc(probabilities[:, c], test.y == c, cluster=test.cluster, fold=subject.data.fold)
         for c in ((1,) if binary else range(probabilities.shape[1]))
     }
     true = probabilities[np.arange(len(test)), test.y]
@@ -197,7 +197,7 @@ def _scored(subject: Subject, wanted: tuple[int, ...]) -> list[Measurement]:
         _measurement(
             "macro_auc",
             "Mean one-vs-rest AUC",
-            _macro_auc(probabilities, test, subject.data.classes),
+            _macro_auc(probabilities, subject.data),
         ),
         *(_of_class(subject, "auc", "One-vs-rest AUC", c, aucs[c]) for c in wanted),
     ]
@@ -209,13 +209,14 @@ def _event(subject: Subject) -> str:
     return name if any(c.isalpha() for c in name) else f"{subject.data.target} = {name}"
 
 
-def _macro_auc(probabilities: np.ndarray, test: Split, classes: tuple[str, ...]) -> Estimate:
+def _macro_auc(probabilities: np.ndarray, data: Dataset) -> Estimate:
     """Return the plain mean of the classes' AUCs; a class that no row, or every row, is of leaves none."""
+    test, classes = data.test, data.classes
     is_class = np.eye(len(classes), dtype=bool)[test.y]
     lost = [name for name, one in zip(classes, is_class.T, strict=True) if one.all() or not one.any()]
     if lost:
         return stats.not_estimable(f"class {lost[0]} has no AUC: no row is of it, or every row", n=len(test))
-    return stats.macro_auc(probabilities, is_class, cluster=test.cluster)
+    return stats.macro_auc(probabilities, is_class, cluster=test.cluster, fold=data.fold)
 
 
 def _of_class(subject: Subject, name: str, label: str, c: int, estimate: Estimate) -> Measurement:

@@ -60,7 +60,9 @@ def classwise(subject: Subject, options: ClasswiseOptions, ctx: Context) -> Find
     """
     probabilities, test = claims.stated(subject), subject.data.test
     found = {
-        name: Claims(probabilities[:, c], test.y == c, f"the probability of {name}", test.cluster)
+        name: Claims(
+            probabilities[:, c], test.y == c, f"the probability of {name}", test.cluster, subject.data.fold
+        )
         for c, name in enumerate(subject.data.classes)
     }
     errors = {name: claims.error(of, options.bins) for name, of in found.items()}

@@ -180,7 +180,7 @@ def _search(subject: Subject, options: CounterfactualOptions, seed: int) -> _Sea
     if not len(rows):
         return None
     told = {"actions": options.actions, "unit": options.unit, "category_cost": options.category_cost}
-    space = space_of(data.features, np.asarray(data.splits[FILL].x), **told)
+    space = space_of(data.columns, np.asarray(data.splits[FILL].x), **told)
     threshold = model.decision.threshold if model.decision.kind == "threshold" else None
     result = counterfactuals(
         model.apply,
@@ -200,15 +200,15 @@ def _search(subject: Subject, options: CounterfactualOptions, seed: int) -> _Sea
 
 def _summary(subject: Subject, searched: _Searched, options: CounterfactualOptions) -> Recourse:
     """Return what the model itself confirms of the search."""
-    data, rows, result = subject.data, searched.rows, searched.result
+    data, rows, result, d = subject.data, searched.rows, searched.result, len(subject.data.features)
     ok = result.found & (decide(run_model(subject.model, result.x), subject.model) == data.favourable)
     return Recourse(
         ok=ok,
         distance=result.distance,
-        shift=result.x.astype(np.float64) - rows.x,
+        shift=(result.x.astype(np.float64) - rows.x)[:, :d],
         names=tuple(f.name for f in data.features),
-        numeric=searched.space.numeric,
-        still=searched.space.still,
+        numeric=searched.space.numeric[:d],
+        still=searched.space.still[:d],
         groups=rows.groups,
         cluster=rows.cluster,
         lost=options.lost,
@@ -233,7 +233,7 @@ def _plausible(subject: Subject, searched: _Searched, ok: np.ndarray, seed: int)
         ("rows decided favourably", usual.x),
     )
     middle = [
-        float(np.median(nearest(searched.space, np.asarray(x), np.asarray(train.x))))
+        float(np.median(_nearest(subject, searched, np.asarray(x), np.asarray(train.x))))
         if len(x) and len(train)
         else None
         for _, x in lines
@@ -260,6 +260,19 @@ def _plausible(subject: Subject, searched: _Searched, ok: np.ndarray, seed: int)
     return Measurement(
         name="neighbour_distance", label=label, estimate=estimate, better="lower", unit=UNIT
     ), table
+
+
+def _nearest(subject: Subject, searched: _Searched, x: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Return the distance[n] of each row to the nearest training row; of folds, to one outside the row's own."""
+    d = len(subject.data.features)
+    if subject.data.folds is None:
+        return nearest(searched.space, x, train)
+    fold, space, found = x[:, d], searched.space.of(d), np.full(len(x), np.inf)
+    for k in np.unique(fold):
+        others = train[train[:, d] != k]
+        if len(others):
+            found[fold == k] = nearest(space, x[fold == k, :d], others[:, :d])
+    return found
 
 
 def _not_measured(found: Recourse) -> Iterator[str]:

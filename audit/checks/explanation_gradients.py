@@ -161,7 +161,7 @@ def _attributed(subject: Subject, game: Game, o: GradientsOptions, key: Any) -> 
 
 def _moves(subject: Subject, shape: tuple[int, ...]) -> np.ndarray:
     """Return which inputs of an example move along the path: all but a table's categorical columns."""
-    features = subject.data.features if subject.data.modality == "table" else ()
+    features = subject.data.columns if subject.data.modality == "table" else ()
     moves = np.asarray([f.kind != "categorical" for f in features]) if features else np.ones(shape, bool)
     if not moves.any():
         raise DataError("a table of categorical columns only", "a numeric column", "use explanation.shapley")
@@ -180,7 +180,8 @@ def _baseline(subject: Subject, game: Game, o: GradientsOptions) -> np.ndarray:
 
 def _fixed(found: _Found) -> np.ndarray:
     """Return which players have no gradient."""
-    return ~found.moves if found.moves.ndim == 1 else np.zeros(found.size.shape[1], bool)
+    players = found.size.shape[1]
+    return ~found.moves[:players] if found.moves.ndim == 1 else np.zeros(players, bool)
 
 
 def _importance(found: _Found, o: GradientsOptions, unit: str) -> list[Measurement]:

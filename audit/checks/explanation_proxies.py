@@ -138,7 +138,7 @@ def _parts(subject: Subject, attribute: str, least: float) -> _Parts:
     found = np.zeros(len(features))
     if known.any():
         numeric = np.array([f.kind == "numeric" for f in features])
-        found = associations(np.asarray(train.x)[known], numeric, values[known])
+        found = associations(np.asarray(train.x)[known, : len(features)], numeric, values[known])
     part = tuple(
         OWN if f.name == attribute else PROXY if v >= least else OTHER
         for f, v in zip(features, found, strict=True)
@@ -152,6 +152,7 @@ def _sizes(
     """Return |Shapley value|[n] of every part on the explained output, and the model evaluations spent."""
     apply, margin, over = _how_to_run(model)
     groups = np.array([parts.players.index(name) for name in parts.part])
+    groups = np.append(groups, np.full(np.shape(rows.x)[1] - len(groups), -1))  # a fold is no player's
     told = {
         "groups": groups,
         "margin": margin,

@@ -196,13 +196,13 @@ def _agreement(
     """Compare a few rows with shap, and count its evaluations; exact answers that differ are an error."""
     few = slice(0, options.agreement_rows)
     x, params, column = game.rows.x[few], subject.model.params, explained_column(subject, found.outputs)[few]
+    errors = found.standard_errors
 
     def f(inputs: np.ndarray) -> np.ndarray:
         run = game.apply, params, inputs.astype(x.dtype)
         return explained(*run, margin=game.margin, batch=options.batch, over=game.over)
 
-    errors = found.standard_errors
-    peer = shap_values(f, x, game.background, exact=errors is None, seed=seed)
+    peer = shap_values(f, x, game.background, exact=errors is None, seed=seed, columns=len(game.names))
     ours = of_output(found.values[few], column)
     apart = float(np.abs(ours - of_output(peer.values, column)).max())
     if errors is None and apart > SAME * max(1.0, float(np.abs(found.outputs).max())):

@@ -47,11 +47,12 @@ class AucOptions(Options):
 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
-    """The score[n] of the favourable class, who truly has it (wanted[n]) and what rows share (cluster[n])."""
+    """The score[n] of the favourable class, who truly has it (wanted[n]), what rows share, and whose score it is."""
 
     score: np.ndarray
     wanted: np.ndarray
     cluster: np.ndarray | None
+    fold: np.ndarray | None
 
 
 @check(
@@ -70,7 +71,8 @@ def fairness_auc(subject: Subject, options: AucOptions, ctx: Context) -> Finding
     Of several classes the favourable one stands against the others.
     """
     test, favourable = subject.data.test, subject.data.favourable
-    ranked = _Ranked(subject.probabilities()[:, favourable], test.y == favourable, test.cluster)
+    score = subject.probabilities()[:, favourable]
+    ranked = _Ranked(score, test.y == favourable, test.cluster, subject.data.fold)
     names = attributes("fairness.auc", options.attributes, test.groups)
     cuts = crossings("fairness.auc", names, options.intersections)
     measurements: list[Measurement] = []
@@ -95,8 +97,8 @@ def fairness_auc(subject: Subject, options: AucOptions, ctx: Context) -> Finding
 
 def _of(ranked: _Ranked, rows: np.ndarray) -> Estimate:
     """Return the AUC of these rows."""
-    cluster = None if ranked.cluster is None else ranked.cluster[rows]
-    return stats.auc(ranked.score[rows], ranked.wanted[rows], cluster=cluster)
+    cluster, fold = (None if a is None else a[rows] for a in (ranked.cluster, ranked.fold))
+    return stats.auc(ranked.score[rows], ranked.wanted[rows], cluster=cluster, fold=fold)
 
 
 def _each(groups: Grouping, found: list[Estimate]) -> Iterator[Measurement]:
@@ -163,7 +165,8 @@ def _shared(ranked: _Ranked, groups: Grouping, found: list[Estimate], kept: np.n
     influence = np.zeros((int(owner.max()) + 1, len(known)))
     for column, g in enumerate(known):
         rows = np.flatnonzero(groups.code == g)
-        own = stats.auc_influence(ranked.score[rows], ranked.wanted[rows], cluster=owner[rows])[1]
+        fold = None if ranked.fold is None else ranked.fold[rows]
+        own = stats.auc_influence(ranked.score[rows], ranked.wanted[rows], cluster=owner[rows], fold=fold)[1]
         influence[np.unique(owner[rows]), column] = own
     return inflation(influence.T @ influence, "pairs")
 

@@ -125,6 +125,8 @@ def _asked(subject: Subject, name: str, rows: int) -> _Asked | str:
     """Return the rows to fit and to ask, without the attribute's own column, or why there are none."""
     others = [i for i, f in enumerate(subject.data.features) if f.name != name]
     train = subject.data.splits.get("train")
+    if subject.data.folds is not None:
+        return "every row is judged (split by folds), so that no training rows are left apart to fit on"
     if not others or train is None or not len(train) or name not in train.groups:
         return "there are no other features" if not others else "there are no training rows to fit on"
     fit, ask = _drawn(train, rows), _drawn(subject.data.test, rows)
@@ -247,15 +249,16 @@ def _refused(name: str, why: str, n: int) -> Iterator[Measurement]:
 
 def _leaks(subject: Subject, name: str) -> Iterator[Measurement]:
     """Yield for each true class how far the score tells a group from the rest."""
-    test, score = subject.data.test, _score(subject)
+    test, score, fold = subject.data.test, _score(subject), subject.data.fold
     group = _text(test, name)
     for c, title in enumerate(subject.data.classes):
         rows = np.flatnonzero(test.y == c)
-        cluster = None if test.cluster is None else test.cluster[rows]
+        shared = {"cluster": test.cluster, "fold": fold}
+        shared = {of: None if a is None else a[rows] for of, a in shared.items()}
         if score is None:
             estimate = stats.not_estimable("several classes, none declared favourable", n=len(rows))
         else:
-            estimate = _leak(score[rows], group[rows], cluster, name)
+            estimate = _leak(score[rows], group[rows], name, shared)
         yield Measurement(
             name="score_leak",
             label=f"Leak of {name} in the score of rows that are truly {title}",
@@ -273,13 +276,13 @@ def _score(subject: Subject) -> np.ndarray | None:
     return probability[:, 1 if good is None else good]
 
 
-def _leak(score: np.ndarray, group: np.ndarray, cluster: np.ndarray | None, name: str) -> Estimate:
-    """Return the largest max(AUC, 1 - AUC) of any group against the rest."""
+def _leak(score: np.ndarray, group: np.ndarray, name: str, shared: dict[str, np.ndarray | None]) -> Estimate:
+    """Return the largest max(AUC, 1 - AUC) of any group against the rest; shared: rows' cluster and fold."""
     met, sizes = np.unique(group, return_counts=True)
     if len(met) < 2:
         reason = f"a comparison needs two groups; {name} has {len(met)} in this class"
         return stats.not_estimable(reason, n=len(score))
-    counts = [stats.counts_of(stats.auc(score, group == one, cluster=cluster)) for one in met]
+    counts = [stats.counts_of(stats.auc(score, group == one, **shared)) for one in met]
     k, n = np.array(counts).T
     found = stats.groups(met.tolist(), k, n, sizes, of="departure")
     note = "each group against all others of the class"

@@ -91,23 +91,32 @@ class SplitPlan:
     the order of time, train first and test last, whole clusters where there are any. by 'column': `column` holds
     the split's name. Fractions are of all rows; train gets the rest. Where test
     has a file of its own, `test` counts for nothing and the others are fractions of the other file.
+    by 'folds': so many `folds`, drawn by the seed within each class, whole clusters where there are any; each is judged
+    by a network trained on the others, of which `validation` is a fraction, and no row calibrates.
     """
 
-    by: Literal["fraction", "column", "cluster", "time"] = "fraction"
+    by: Literal["fraction", "column", "cluster", "time", "folds"] = "fraction"
     column: str | None = None
     validation: float = 0.1
     calibration: float = 0.1
     test: float = 0.2
     seed: int = 0
+    folds: int | None = None
 
     def __post_init__(self) -> None:
-        require(self.by, ("fraction", "column", "cluster", "time"), "split by")
+        require(self.by, ("fraction", "column", "cluster", "time", "folds"), "split by")
+        if (self.by == "folds") != (self.folds is not None) or (self.folds or 2) < 2:
+            raise DataError(
+                f"split by={self.by!r}, folds={self.folds}", "two folds or more with by: folds alone"
+            )
         if (self.by == "column") != (self.column is not None):
             raise DataError(f"split by={self.by!r}, column={self.column!r}", "a column with by: column alone")
         shares = {"validation": self.validation, "calibration": self.calibration, "test": self.test}
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise DataError(f"split {name}={share}", "a fraction from 0 to 1")
+        if self.by == "folds":
+            return
         if sum(shares.values()) > 1 + 1e-9:
             raise DataError(
                 f"split fractions {shares} add up to {sum(shares.values()):g}",

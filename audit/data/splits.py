@@ -54,20 +54,28 @@ def draw(units: np.ndarray, stratum: np.ndarray, plan: SplitPlan, *, test: bool)
     rows, so that each split's share is exact to one unit, and a single unit goes to train. A cluster's
     stratum is the highest of its rows' (binary: whether it has a positive). Without `test` no row is test.
     """
+    edges = np.cumsum([plan.test if test else 0.0, plan.calibration, plan.validation])
+    place = places(units, stratum, str(plan.seed))
+    return np.array(NAMES, "<U11")[np.searchsorted(edges.round(12), place, side="right")]
+
+
+def places(units: np.ndarray, stratum: np.ndarray, seed: str) -> np.ndarray:
+    """Return where in its stratum each row[n] comes, from 0 to below 1, in the order of SHA-256(seed:unit).
+
+    Rows of one unit are in one place. A unit's stratum is the highest of its rows'.
+    """
     names, unit = np.unique(units.astype(str), return_inverse=True)
     size = np.bincount(unit, minlength=len(names))
     level = np.zeros(len(names), np.int64)
     np.maximum.at(level, unit, stratum)
-    key = [int(hashlib.sha256(f"{plan.seed}:{name}".encode()).hexdigest()[:15], 16) for name in names]
+    key = [int(hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()[:15], 16) for name in names]
     order = np.lexsort((np.array(key, np.int64), level))
     before = np.cumsum(size[order]) - size[order]
     _, first, which = np.unique(level[order], return_index=True, return_inverse=True)
     total = np.bincount(which, weights=size[order])
-    middle = (before - before[first][which] + size[order] / 2) / total[which]
-    edges = np.cumsum([plan.test if test else 0.0, plan.calibration, plan.validation])
-    names_of = np.empty(len(names), "<U11")
-    names_of[order] = np.array(NAMES)[np.searchsorted(edges.round(12), middle, side="right")]
-    return names_of[unit]
+    middle = np.empty(len(names))
+    middle[order] = (before - before[first][which] + size[order] / 2) / total[which]
+    return middle[unit]
 
 
 def by_time(units: np.ndarray, time: np.ndarray, plan: SplitPlan, *, test: bool) -> np.ndarray:

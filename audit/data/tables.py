@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.data import columns, derived, frames, labels, splits, times
+from audit.data import columns, derived, folds, frames, labels, splits, times
 from audit.data.derived import Derived
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
@@ -71,12 +71,21 @@ def from_frame(
     used = derived.sources(derive or {})
     rows = replace(rows, unused=tuple(column for column in rows.unused if column not in used))
     label = labels.encode(rows.text, roles, task)
-    part = _divide(rows, label.y, roles, plan, task)
-    _refuse_unfit(part, label.y, roles, task)
     categorical = {column: rows.text[column] for column in roles.categorical}
-    inputs = columns.encode(rows.numeric, categorical, roles, part == "train")
-    every = _every(rows, inputs.x, label.y, roles)
-    made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
+    if plan.by == "folds":
+        part = _folds(rows, test_frame, label.y, roles, plan, task)
+        inputs = folds.encode(rows.numeric, categorical, roles, part)
+        every = _every(rows, inputs.x, label.y, roles)
+        none = every.take(np.zeros(0, int))
+        made = {"train": every, "validation": none, "calibration": none, "test": every}
+        repeated, more = folds.repeated(every.x, label.y, part), folds.notes(part)
+    else:
+        part = _divide(rows, label.y, roles, plan, task)
+        _refuse_unfit(part, label.y, roles, task)
+        inputs = columns.encode(rows.numeric, categorical, roles, part == "train")
+        every = _every(rows, inputs.x, label.y, roles)
+        made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
+        repeated, more = _repeated(made["train"], made["test"]), ()
     return Dataset(
         name=name,
         task=task,
@@ -94,17 +103,35 @@ def from_frame(
             licence=licence,
             sha256=sha256,
             dropped=rows.dropped,
-            repeated_in_test=_repeated(made["train"], made["test"]),
+            repeated_in_test=repeated,
             notes=(
                 *notes,
                 *made_of,
                 *label.notes,
+                *more,
                 *inputs.notes,
-                *_notes(rows, roles, part, made["test"], task),
+                *_notes(
+                    rows, roles, part if part.ndim == 1 else np.full(len(every), "test"), made["test"], task
+                ),
             ),
             salt=rows.salt,
         ),
+        folds=part if plan.by == "folds" else None,
     )
+
+
+def _folds(
+    rows: Rows, test_frame: pd.DataFrame | None, y: np.ndarray, roles: Roles, plan: SplitPlan, task: Task
+) -> np.ndarray:
+    """Return part[folds, n], what each row is to each network; DataError where that cannot be had."""
+    if test_frame is not None:
+        raise DataError(
+            "split by: folds with a test file", "one file", "leave test out, or split by fraction"
+        )
+    units = rows.text[roles.cluster] if roles.cluster else rows.raw
+    part = folds.draw(units, splits.strata(y, task), plan)
+    folds.refuse(part, y, roles, task)
+    return part
 
 
 def _divide(rows: Rows, y: np.ndarray, roles: Roles, plan: SplitPlan, task: Task) -> np.ndarray:

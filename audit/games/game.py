@@ -46,8 +46,9 @@ def game_of(subject: Subject, *, rows: int, background: int, patches: int, seed:
         raise DataError("no train rows", "a train split to fill in missing features", "give one")
     test, train = draw(data.test, rows, seed), draw(data.splits[FILL], background, seed)
     if data.modality == "table":
-        groups, names = players.columns(test.x.shape[1]), tuple(f.name for f in data.features)
-        names = names or tuple(f"column {i}" for i in groups)
+        named, width = tuple(f.name for f in data.features), test.x.shape[1]
+        names = named or tuple(f"column {i}" for i in range(width))
+        groups = players.columns(len(names), width - len(names))
     else:
         height, width = test.x.shape[1:3]
         groups = players.patches(height, width, patches)

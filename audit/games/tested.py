@@ -173,7 +173,7 @@ def _reach(s: Study, radius: float) -> np.ndarray:
     if data.modality == "image":
         return np.asarray(radius)
     scale = data.splits[FILL].x.std(axis=0)
-    numeric = np.array([f.kind == "numeric" for f in data.features] or [True] * len(scale))
+    numeric = np.array([f.kind == "numeric" for f in data.columns] or [True] * len(scale))
     return radius * scale * numeric
 
 

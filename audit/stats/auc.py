@@ -16,21 +16,28 @@ METHOD = "exact binomial interval at the number of pairs that DeLong's variance 
 UNSEEN = 0.2
 
 
-def auc(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None) -> Estimate:
+def auc(
+    scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None, fold: ArrayLike | None = None
+) -> Estimate:
     """Return P(score of a positive > score of a negative), ties half, with labels[n] true or false.
 
     Its variance is DeLong's (1988), or with cluster[n] that of whole clusters (Obuchowski 1997). The bound
     is the exact binomial one at A (1 - A) / variance independent pairs, and never fewer than the smaller
     class has rows (no scores have a larger variance), so that perfect separation has a bound too.
     A class in fewer than two rows or clusters leaves no value, but a reason.
+    fold[n]: each fold's scores are those of a network of its own, and no two networks' scores are compared: the value
+    is the mean over folds weighted by their pairs, and its variance that of independent folds. A fold in which a
+    class lies in fewer than two rows or clusters is not in it.
     """
     s, positive = np.asarray(scores, float), np.asarray(labels).astype(bool)
     if s.ndim != 1 or s.shape != positive.shape:
         raise ValueError(f"scores of shape {s.shape}, labels of shape {positive.shape}; expected [n] both")
-    return macro_auc(s[:, None], positive[:, None], cluster=cluster)
+    return macro_auc(s[:, None], positive[:, None], cluster=cluster, fold=fold)
 
 
-def macro_auc(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None) -> Estimate:
+def macro_auc(
+    scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None, fold: ArrayLike | None = None
+) -> Estimate:
     """Return the plain mean over k columns of the AUC of scores[n, k] for labels[n, k], as `auc` bounds one.
 
     The variance is that of the rows' (clusters') mean influence over the columns, so it knows that the same
@@ -41,18 +48,24 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None
     if broken:
         return not_estimable(f"{broken} of {len(s)} scores are not finite", len(s), METHOD)
     group = _groups(len(s), cluster)
-    units = min(min(len(np.unique(group[one])), len(np.unique(group[~one]))) for one in positive.T)
+    parts = [_parts(one, group, fold) for one in positive.T]
+    units = min(_fewest(one, group, rows) for one, rows in zip(positive.T, parts, strict=True))
     if units < 2:
         what = "rows" if cluster is None else "clusters"
-        return not_estimable(f"a class lies in {units} {what}, where two are the fewest", len(s), METHOD)
-    found = [auc_influence(*pair, cluster=cluster) for pair in zip(s.T, positive.T, strict=True)]
+        where = "" if fold is None else " of every fold"
+        return not_estimable(
+            f"a class lies in {units} {what}{where}, where two are the fewest", len(s), METHOD
+        )
+    found = [auc_influence(*pair, cluster=cluster, fold=fold) for pair in zip(s.T, positive.T, strict=True)]
     value = math.fsum(area for area, _ in found) / len(found)
     total = np.sum([influence for _, influence in found], axis=0) / len(found)
-    unseen = [_unseen(area, one) for (area, _), one in zip(found, positive.T, strict=True)]
+    kept = [one[np.concatenate(rows)] for one, rows in zip(positive.T, parts, strict=True)]
+    unseen = [_unseen(area, one) for (area, _), one in zip(found, kept, strict=True)]
     variance = math.fsum((total**2).tolist()) + (math.fsum(map(math.sqrt, unseen)) / len(found)) ** 2
     few = float(student.isf(0.025, len(s)) / student.isf(0.025, units - 1)) ** 2
     pairs = max(float(units), value * (1 - value) / variance * few)
     method = METHOD if cluster is None else f"{METHOD}, between {len(total):,} clusters (Obuchowski)"
+    method += "" if fold is None else ", of pairs within folds"
     return bounded(Rate(k=min(value, 1.0) * pairs, n=pairs), len(s), method)
 
 
@@ -63,23 +76,50 @@ def auc_variance(scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | N
 
 
 def auc_influence(
-    scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None
+    scores: ArrayLike, labels: ArrayLike, *, cluster: ArrayLike | None = None, fold: ArrayLike | None = None
 ) -> tuple[float, np.ndarray]:
     """Return the area and influence[u] of every row, or sorted cluster: their squares sum to its variance.
 
     The summed products of two curves' influences on the same rows are their covariance (DeLong et al. 1988,
-    the fast form of Sun and Xu 2014; clusters: Obuchowski 1997).
+    the fast form of Sun and Xu 2014; clusters: Obuchowski 1997). fold as in `auc`.
     """
     s, positive = np.asarray(scores, float), np.asarray(labels).astype(bool)
-    group, share = _groups(len(s), cluster), _placements(s, positive)
-    total = np.zeros(int(group.max()) + 1)
+    group = _groups(len(s), cluster)
+    parts = _parts(positive, group, fold)
+    pairs = [int(positive[rows].sum()) * int((~positive[rows]).sum()) for rows in parts]
+    area, total = [], np.zeros(int(group.max()) + 1)
+    for rows, worth in zip(parts, pairs, strict=True):
+        own, influence = _influence(s[rows], positive[rows], group[rows], len(total))
+        area.append(own * worth / sum(pairs))
+        total += influence * (worth / sum(pairs))
+    return math.fsum(area), total
+
+
+def _influence(s: np.ndarray, positive: np.ndarray, group: np.ndarray, most: int) -> tuple[float, np.ndarray]:
+    """Return the area of rows whose scores are all compared, and influence[most] of their groups."""
+    share, total = _placements(s, positive), np.zeros(most)
     for rows in (positive, ~positive):
         units = len(np.unique(group[rows]))
         centre = math.fsum(share[rows].tolist()) / len(share[rows])
         apart = (share[rows] - centre) / len(share[rows]) * np.sqrt(units / (units - 1))
         order = np.lexsort((apart, group[rows]))
-        total += np.bincount(group[rows][order], weights=apart[order], minlength=len(total))
+        total += np.bincount(group[rows][order], weights=apart[order], minlength=most)
     return math.fsum(share[positive].tolist()) / np.count_nonzero(positive), total
+
+
+def _parts(positive: np.ndarray, group: np.ndarray, fold: ArrayLike | None) -> list[np.ndarray]:
+    """Return the rows that are compared with each other: all, or those of each fold with both classes twice."""
+    if fold is None:
+        return [np.arange(len(positive))]
+    own = np.asarray(fold)
+    parts = [np.flatnonzero(own == one) for one in np.unique(own)]
+    return [rows for rows in parts if _fewest(positive, group, [rows]) >= 2]
+
+
+def _fewest(positive: np.ndarray, group: np.ndarray, parts: list[np.ndarray]) -> int:
+    """Return in how many rows or clusters the smaller class lies, less one for each further part's own mean."""
+    counts = [[len(np.unique(group[rows][positive[rows] == one])) for one in (True, False)] for rows in parts]
+    return int(np.sum(counts, axis=0).min()) - len(parts) + 1 if parts else 0
 
 
 def _groups(n: int, cluster: ArrayLike | None) -> np.ndarray:

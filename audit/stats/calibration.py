@@ -16,11 +16,17 @@ METHOD = "root of the debiased squared gap over {bins} equal-mass bins, test inv
 ECE = "expected calibration error over {bins} equal-width bins; biased upwards, shown only"
 FEWEST_CLUSTERS = 20  # worth of clusters of one size (Kish 1965)
 BLOCK = 1 << 14  # rows binned at a time, so that what is made of them stays in the cache
+FOLD_ROWS = 8  # in a bin of one fold
 MOST_UNEQUAL = 3  # clusters for each that they are worth
 
 
 def calibration_error(
-    confidence: ArrayLike, correct: ArrayLike, *, bins: int = 15, cluster: ArrayLike | None = None
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    *,
+    bins: int = 15,
+    cluster: ArrayLike | None = None,
+    fold: ArrayLike | None = None,
 ) -> Estimate:
     """Return the root mean squared gap of confidence[n] and correct[n] over equal-mass bins, debiased.
 
@@ -29,19 +35,34 @@ def calibration_error(
     95 % upper bound solves T_u - T = z sqrt(a T_u + b), since the spread of T grows with T. Equal
     confidences share a bin. The value is in probability units. With cluster[n] the gaps' covariance is that
     between whole clusters, across bins too, and t of their number stands for z.
+    fold[n]: each fold's confidences are those of a network of its own. Bins are then those of a fold, at most `bins`
+    and of FOLD_ROWS rows at least, and the value is the root of the networks' mean squared gap: what pooled rows
+    would show is never more, since gaps that go opposite ways in two networks cancel there.
     """
     method, group = METHOD.format(bins=bins), None if cluster is None else np.asarray(cluster)
     if group is not None and len(np.unique(group)) == len(group):
         group = None
     c, y = _checked(confidence, correct)
-    if group is None:
+    own = None if fold is None else np.asarray(fold)
+    if group is None and own is None:
         c, y = _arranged(c, y)
     else:
         order = np.lexsort((y, c))
-        c, y, group = c[order].astype(float), y[order].astype(float), group[order]
-    if len(c) < 4 * bins:
-        return not_estimable(f"{len(c)} rows, where {bins} bins need {4 * bins}", len(c), method)
-    n, gap, plain, smooth, place = _bins(c, y, bins)
+        c, y = c[order].astype(float), y[order].astype(float)
+        group, own = (None if a is None else a[order] for a in (group, own))
+    if own is None:
+        if len(c) < 4 * bins:
+            return not_estimable(f"{len(c)} rows, where {bins} bins need {4 * bins}", len(c), method)
+        place = _places(c, bins)
+    else:
+        method = f"{method}, bins within folds"
+        few = min(np.unique(own, return_counts=True)[1], default=0)
+        if few < 2 * FOLD_ROWS:
+            return not_estimable(
+                f"{few} rows in a fold, where {2 * FOLD_ROWS} are the fewest", len(c), method
+            )
+        place = _places_of_folds(c, own, bins)
+    n, gap, plain, smooth = _bins(c, y, place)
     if (n < 2).any():
         return not_estimable("a bin holds fewer than two rows", len(c), method)
     weight, df = n / len(c), None
@@ -96,14 +117,29 @@ def _arranged(c: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([wrong, right]).astype(float), np.repeat([0.0, 1.0], [len(wrong), len(right)])
 
 
-def _bins(c: np.ndarray, y: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
-    """Return per bin its rows, mean gap, the gap's variance, that with one row more; and each row's bin."""
+def _places(c: np.ndarray, bins: int) -> np.ndarray:
+    """Return each row's bin of equal mass."""
     cuts = np.arange(1, bins) * len(c) // bins
     edges = np.unique(np.sort(c, kind="stable")[cuts])  # sorted runs merge in linear time
     place = np.searchsorted(edges, c, side="right")
     filled = np.bincount(place) > 0
     if not filled.all():
         place = (np.cumsum(filled) - 1)[place]
+    return place
+
+
+def _places_of_folds(c: np.ndarray, fold: np.ndarray, bins: int) -> np.ndarray:
+    """Return each row's bin of equal mass within its fold, numbered through all folds."""
+    place, so_far = np.empty(len(c), np.intp), 0
+    for one in np.unique(fold):
+        rows = np.flatnonzero(fold == one)
+        place[rows] = _places(c[rows], min(bins, len(rows) // FOLD_ROWS)) + so_far
+        so_far = int(place[rows].max()) + 1
+    return place
+
+
+def _bins(c: np.ndarray, y: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return per bin its rows, mean gap, the gap's variance, and that with one row more."""
 
     def total(of: np.ndarray) -> np.ndarray:
         return np.bincount(place, weights=of)
@@ -115,7 +151,7 @@ def _bins(c: np.ndarray, y: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
     plain = np.maximum(second / n - gap**2, 0) / np.maximum(n - 1, 1)
     one_more = (second + (centre**2 + (1 - centre) ** 2) / 2) / (n + 1)
     smooth = (one_more - ((first + centre - 0.5) / (n + 1)) ** 2) / n
-    return n, gap, plain, smooth, place
+    return n, gap, plain, smooth
 
 
 def _between(

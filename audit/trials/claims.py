@@ -23,17 +23,19 @@ TWICE = (
 
 @dataclass(frozen=True, eq=False)
 class Claims:
-    """What the model claims and what came true: confidence[n] and correct[n], in words, and people[n]."""
+    """What the model claims and what came true: confidence[n] and correct[n], in words, people[n] and fold[n]."""
 
     confidence: np.ndarray
     correct: np.ndarray
     words: str
     cluster: np.ndarray | None
+    fold: np.ndarray | None = None
 
     def of(self, rows: np.ndarray) -> Claims:
         """Return the claims about these rows."""
-        cluster = None if self.cluster is None else self.cluster[rows]
-        return replace(self, confidence=self.confidence[rows], correct=self.correct[rows], cluster=cluster)
+        shared = {"cluster": self.cluster, "fold": self.fold}
+        picked = {name: None if a is None else a[rows] for name, a in shared.items()}
+        return replace(self, confidence=self.confidence[rows], correct=self.correct[rows], **picked)
 
     @property
     def dependent(self) -> bool:
@@ -53,12 +55,14 @@ def stated(subject: Subject, split: str = JUDGED) -> np.ndarray:
 
 def claims(subject: Subject, probabilities: np.ndarray) -> Claims:
     """Return what the test rows' probabilities claim: of class 1 of two, else of the most probable class."""
-    test = subject.data.test
+    test, fold = subject.data.test, subject.data.fold
     if probabilities.shape[1] == 2:
         name = subject.data.classes[1] if len(subject.data.classes) == 2 else "class 1"
-        return Claims(probabilities[:, 1], test.y == 1, f"the probability of {name}", test.cluster)
+        return Claims(probabilities[:, 1], test.y == 1, f"the probability of {name}", test.cluster, fold)
     right = probabilities.argmax(axis=1) == test.y
-    return Claims(probabilities.max(axis=1), right, "the confidence in the predicted class", test.cluster)
+    return Claims(
+        probabilities.max(axis=1), right, "the confidence in the predicted class", test.cluster, fold
+    )
 
 
 def doubt(subject: Subject) -> str:
@@ -85,7 +89,8 @@ def error(found: Claims, bins: int, fewest: int = 0) -> Estimate:
     rows = len(found.correct)
     if rows < fewest:
         return stats.not_estimable(f"{rows} rows, fewer than group_rows={fewest}", n=rows)
-    return stats.calibration_error(found.confidence, found.correct, bins=bins, cluster=found.cluster)
+    given = {"bins": bins, "cluster": found.cluster, "fold": found.fold}
+    return stats.calibration_error(found.confidence, found.correct, **given)
 
 
 def gap(found: Claims) -> Estimate:

@@ -68,7 +68,7 @@ def _ends(data: Dataset, j: int) -> tuple[float, float]:
     """Return the lowest and highest value that feature j may take."""
     feature = data.features[j]
     if data.low is not None and data.high is not None:
-        shape = (len(data.features),)
+        shape = (len(data.columns),)
         return (
             float(np.broadcast_to(data.low, shape)[j]),
             float(np.broadcast_to(data.high, shape)[j]),

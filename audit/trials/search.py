@@ -154,7 +154,7 @@ def _target(subject: Subject, limit: int | None, seed: int) -> Target:
         correct=subject.predictions()[at] == rows.y,
         number=numbers(rows.id),
         cluster=rows.cluster,
-        scale=movable_scale(data.scale, data.features, shape),
+        scale=movable_scale(data.scale, data.columns, shape),
         low=np.broadcast_to(np.asarray(data.low, np.float32), shape),
         high=np.broadcast_to(np.asarray(data.high, np.float32), shape),
     )

@@ -198,7 +198,7 @@ def test_a_single_player_takes_the_whole_difference():
         (draw(0, 3, 4), draw(1, 3, 5), columns(4), "rows of one shape"),
         (draw(0, 3, 4), draw(1, 3, 4), columns(3), "leading axes"),
         (draw(0, 3, 4), draw(1, 3, 4), np.array([0, 1, 3, 3]), "own at least one"),
-        (draw(0, 3, 4), draw(1, 3, 4), np.array([-1, 0, 1, 1]), "own at least one"),
+        (draw(0, 3, 4), draw(1, 3, 4), np.array([-2, 0, 1, 1]), "own at least one"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(x, background, groups, message):

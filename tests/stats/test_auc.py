@@ -145,3 +145,29 @@ def _errors(m, n, value, sd, runs, seed=3):
 @pytest.mark.parametrize(("value", "sd"), [(0.7, 1.0), (0.97, 1.0), (0.97, 3.0), (0.99, 3.0)])
 def test_bounds_err_rarely_for_small_classes_and_near_separation(m, n, value, sd):
     assert max(_errors(m, n, value, sd, 200)) <= 0.07
+
+
+def test_folds_compare_no_two_networks_and_are_the_mean_by_pairs():
+    rng = np.random.default_rng(0)
+    fold, y = np.repeat([0, 1, 2], 40), rng.random(120) < 0.4
+    score = y + rng.normal(size=120) + 100.0 * fold  # each network on a scale of its own
+    own = [stats.auc(score[fold == k], y[fold == k]) for k in range(3)]
+    pairs = [y[fold == k].sum() * (~y[fold == k]).sum() for k in range(3)]
+    found = stats.auc(score, y, fold=fold)
+    assert found.value == pytest.approx(np.average([e.value for e in own], weights=pairs))
+    assert found.high - found.low < min(e.high - e.low for e in own)
+    assert abs(stats.auc(score, y).value - found.value) > 0.1
+    share = np.array(pairs) / sum(pairs)
+    alone = [stats.auc_variance(score[fold == k], y[fold == k]) for k in range(3)]
+    influence = stats.auc_influence(score, y, fold=fold)[1]
+    assert float(influence @ influence) == pytest.approx(float(share**2 @ alone))
+
+
+def test_a_fold_without_two_of_a_class_is_left_out_and_one_fold_alone_changes_nothing():
+    rng = np.random.default_rng(1)
+    y = np.r_[rng.random(60) < 0.5, np.zeros(30, bool)]
+    score, fold = rng.normal(size=90), np.repeat([0, 1], [60, 30])
+    first = stats.auc(score[:60], y[:60])
+    assert stats.auc(score, y, fold=fold).value == first.value
+    assert stats.auc(score[:60], y[:60], fold=fold[:60]).statistic == first.statistic
+    assert "of every fold" in stats.auc(score[60:], y[60:], fold=fold[60:]).reason

@@ -184,3 +184,17 @@ def test_a_calibrated_model_of_many_rows_passes_a_tight_limit():
     )
     assert stats.high_bound(good.statistic, 0.05) < 0.05
     assert stats.p_fail(bad.statistic, 0.05, at_most=True) < 1e-5
+
+
+def test_errors_of_two_networks_that_go_opposite_ways_do_not_cancel():
+    n = 400
+    fold, confidence = np.arange(n) % 2, np.tile(np.linspace(0.2, 0.8, n // 2), 2)[np.arange(n)]
+    rng = np.random.default_rng(0)
+    correct = rng.random(n) < confidence + np.where(fold == 0, 0.2, -0.2)
+    pooled, own = (stats.calibration_error(confidence, correct, fold=f) for f in (None, fold))
+    assert pooled.value < 0.08 and own.value == pytest.approx(0.2, abs=0.05) and own.low > 0.1
+    order = rng.permutation(n)
+    assert stats.calibration_error(confidence[order], correct[order], fold=fold[order]) == own
+    assert (
+        "15 rows in a fold" in stats.calibration_error(confidence[:31], correct[:31], fold=fold[:31]).reason
+    )
