@@ -213,6 +213,7 @@ class Subject:
             "function": model.apply is not None,
             "gradient": numbers and model.apply is not None and model.differentiable and not model.decisions,
             "numbers": numbers,
+            "images": data.modality == "image",
             "text": data.tokens is not None and data.test.text is not None and not model.decisions,
             "bounds": data.low is not None and data.high is not None,
             "groups": bool(data.test.groups),

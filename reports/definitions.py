@@ -260,6 +260,13 @@ _NOISE = {
     "error_added": "Mean absolute error of the same rows disturbed minus undisturbed.",
     "output_moved": "Mean absolute change of the predicted number.",
 }
+_CORRUPTIONS = {
+    "clean_accuracy": "Accuracy of the uncorrupted rows.",
+    "mean_accuracy": "Accuracy averaged over every corruption and severity tried.",
+    "mean_accuracy_lost": "Accuracy of the same rows uncorrupted minus that mean.",
+    "accuracy_lost": "Accuracy of the same rows uncorrupted minus corrupted, averaged over severities.",
+    "corrupted_accuracy": "Share of the corrupted rows that are decided correctly.",
+}
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
@@ -272,6 +279,7 @@ DEFINED = {
         ("robustness.minimum", _MINIMUM),
         ("robustness.text", _TEXT),
         ("robustness.noise", _NOISE),
+        ("robustness.corruptions", _CORRUPTIONS),
         ("fairness.groups", _FAIRNESS),
         ("fairness.auc", _AUC),
         ("fairness.conditional", _CONDITIONAL),
