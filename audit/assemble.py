@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from models.scaling import Method
 
 Tick = Callable[[int, int], None]
-Kind = Literal["argmax", "threshold", "top_k", "none"]
+Kind = Literal["argmax", "threshold", "each", "top_k", "none"]
 History = tuple[tuple[Any, ...], ...]
 
 
@@ -184,11 +184,17 @@ def with_scaling(made: Assembled, data: Dataset, method: Method) -> Assembled:
 
 
 def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:
-    """Return the decision rule: by default a threshold for binary tasks, the largest output for classes."""
-    usual: dict[str, Kind] = {"binary": "threshold", "multiclass": "argmax", "ranking": "top_k"}
+    """Return the decision rule: by default a threshold for binary tasks and each label, else the largest output."""
+    usual: dict[str, Kind] = {
+        "binary": "threshold", "multilabel": "threshold", "multiclass": "argmax", "ranking": "top_k",
+    }  # fmt: skip
     kind = given.rule or usual.get(data.task, "none")
-    if kind == "threshold" and data.task != "binary":
+    if kind == "threshold" and data.task not in ("binary", "multilabel"):
         raise ConfigError(f"decision.rule=threshold for a {data.task} task", "argmax")
+    if data.task == "multilabel":
+        if kind != "threshold":
+            raise ConfigError(f"decision.rule={kind} for a multilabel task", "threshold")
+        kind = "each"
     return DecisionRule(kind, given.threshold, given.k)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.definitions_labels import OF_LABELS
 from reports.definitions_ranking import OF_RANKING
 
 _ATTACKED = "an upper bound of robust accuracy, since a stronger attack may find more"
@@ -302,6 +303,7 @@ DEFINED = {
         ("calibration.selective", _SELECTIVE),
         ("calibration.conformal", _CONFORMAL),
         *OF_RANKING,
+        *OF_LABELS,
     )
     for name, text in texts.items()
 }
