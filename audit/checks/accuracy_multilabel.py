@@ -121,9 +121,8 @@ def _commonest(subject: Subject) -> np.ndarray:
 
 def _macro_f1(subject: Subject, true: np.ndarray, given: np.ndarray) -> Estimate:
     """Return the mean of the labels' F1; a label that no row has or is given leaves none."""
-    absent = [
-        n for n, there in zip(subject.data.classes, (true | given).any(axis=0), strict=True) if not there
-    ]
+    either = true | given
+    absent = [name for c, name in enumerate(subject.data.classes) if not either[:, c].any()]
     if absent:
         return stats.not_estimable(f"no row has label {absent[0]} or is given it", n=len(true))
     columns = np.concatenate([true & given, true.astype(int) + given], axis=1)
@@ -145,8 +144,8 @@ def _bootstrapped(columns: np.ndarray, function: Smooth, cluster: np.ndarray | N
 
 def _macro_auc(subject: Subject, true: np.ndarray, p: np.ndarray) -> Estimate:
     """Return the mean of the labels' AUC; a label that no row, or every row, has leaves none."""
-    varies = true.any(axis=0) & ~true.all(axis=0)
-    lost = [n for n, v in zip(subject.data.classes, varies, strict=True) if not v]
+    rows = true.sum(axis=0)
+    lost = [name for c, name in enumerate(subject.data.classes) if rows[c] in (0, len(true))]
     if lost:
         return stats.not_estimable(f"label {lost[0]} has no AUC: no row has it, or every row", n=len(true))
     return stats.macro_auc(p, true, cluster=subject.data.test.cluster)
