@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from models.network import Network
     from models.scaling import Method
 
-Kind = Literal["argmax", "threshold", "top_k", "none"]
+Kind = Literal["argmax", "threshold", "each", "top_k", "none"]
 
 
 def read_data(loaded: Loaded) -> Dataset:
@@ -174,11 +174,17 @@ def with_scaling(made: Assembled, data: Dataset, method: Method) -> Assembled:
 
 
 def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:
-    """Return the decision rule: by default a threshold for binary tasks, the largest output for classes."""
-    usual: dict[str, Kind] = {"binary": "threshold", "multiclass": "argmax", "ranking": "top_k"}
+    """Return the decision rule: by default a threshold for binary tasks and each label, else the largest output."""
+    usual: dict[str, Kind] = {
+        "binary": "threshold", "multilabel": "threshold", "multiclass": "argmax", "ranking": "top_k",
+    }  # fmt: skip
     kind = given.rule or usual.get(data.task, "none")
-    if kind == "threshold" and data.task != "binary":
+    if kind == "threshold" and data.task not in ("binary", "multilabel"):
         raise ConfigError(f"decision.rule=threshold for a {data.task} task", "argmax")
+    if data.task == "multilabel":
+        if kind != "threshold":
+            raise ConfigError(f"decision.rule={kind} for a multilabel task", "threshold")
+        kind = "each"
     return DecisionRule(kind, given.threshold, given.k)
 
 

@@ -24,6 +24,7 @@ from audit.subject import Subject
 NEEDS = {
     "gradient": "gradients through the model",
     "numbers": "inputs that are numbers, not words",
+    "images": "images",
     "text": "texts and their tokens",
     "function": "a model that can be run on new inputs",
     "bounds": "declared bounds of the inputs",

@@ -14,13 +14,14 @@ from audit.config_errors import validated
 from audit.config_interactions import InteractionData
 from audit.config_parts import DerivedColumn, ImageArrays
 from audit.config_texts import OutsideTexts, TextColumns, TokensConfig
+from audit.config_training import TrainConfig
 from audit.errors import ConfigError
 from audit.evidence import Frozen, Policy
 from audit.locate import named, resolve, shipped
 from audit.places import places
 from audit.policies import load_policy, with_includes
 from audit.registry import find
-from audit.remedies.options import Adversarial, Parity, ParityPenalty, Reduction
+from audit.remedies.options import Parity
 
 VERSION = 1
 Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx", "intoto", "csv", "parquet"]
@@ -150,38 +151,6 @@ class TextData(Frozen):
 DataConfig = Annotated[
     EmbeddedData | TableData | ImageData | TextData | InteractionData, Field(discriminator="source")
 ]
-
-
-class TrainConfig(Frozen):
-    """How optax trains; early stopping keeps the parameters of the best validation loss."""
-
-    epochs: int = Field(default=30, ge=1)
-    batch: int = Field(default=128, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    weight_decay: float = Field(default=0.01, ge=0)
-    schedule: Literal["constant", "cosine"] = Field(
-        default="cosine", description="cosine falls to 0 over all epochs"
-    )
-    warmup: float = Field(default=0.0, ge=0, description="epochs of linear rise")
-    patience: int | None = Field(
-        default=8, ge=1, description="epochs without a better validation loss; null: never"
-    )
-    min_delta: float = Field(default=0.0, ge=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    class_weights: bool = False
-    adversarial: Adversarial | None = Field(default=None, description="train on rows moved against the model")
-    parity: ParityPenalty | None = Field(default=None, description="a penalty on the gap between groups")
-    reductions: Reduction | None = Field(
-        default=None, description="train on weighted, relabelled rows for parity between groups"
-    )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> TrainConfig:
-        given = [n for n in ("adversarial", "parity", "reductions") if getattr(self, n) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)}: one of them")
-        return self
 
 
 class ModelConfig(Frozen):

@@ -13,7 +13,14 @@ def examine(subject: Subject) -> None:
     for split, outputs in subject.outputs.items():
         rows = len(subject.data.splits[split])
         _shape(subject.data, subject.model, np.asarray(outputs), rows, split)
-        _values(subject.model, np.asarray(outputs), split)
+        _values(subject.model, np.asarray(outputs), split, one=subject.data.task != "multilabel")
+    rule = subject.model.decision
+    if subject.data.task == "multilabel" and rule.kind != "each":
+        raise ModelError(
+            f"model {subject.model.name} decides for {rule}",
+            "a decision for each label",
+            'DecisionRule("each")',
+        )
 
 
 def _shape(data: Dataset, model: Model, outputs: np.ndarray, rows: int, split: str) -> None:
@@ -31,8 +38,8 @@ def _shape(data: Dataset, model: Model, outputs: np.ndarray, rows: int, split: s
         )
 
 
-def _values(model: Model, outputs: np.ndarray, split: str) -> None:
-    """Check that outputs are finite, and probabilities where they are said to be."""
+def _values(model: Model, outputs: np.ndarray, split: str, *, one: bool) -> None:
+    """Check that outputs are finite, and probabilities, of one class a row where so, where they are said to be."""
     bad = int((~np.isfinite(outputs)).any(axis=1).sum())
     if bad:
         raise ModelError(
@@ -42,11 +49,11 @@ def _values(model: Model, outputs: np.ndarray, split: str) -> None:
         )
     if model.outputs != "probabilities":
         return
-    sums = outputs.sum(axis=1) if outputs.shape[1] > 1 else np.ones(len(outputs))
+    sums = outputs.sum(axis=1) if one and outputs.shape[1] > 1 else np.ones(len(outputs))
     if outputs.min() < -1e-6 or outputs.max() > 1 + 1e-6 or np.abs(sums - 1).max() > 1e-3:
         raise ModelError(
             f"model {model.name}: outputs declared as probabilities range from {outputs.min():.3g} to "
             f"{outputs.max():.3g}",
-            "numbers in [0, 1] that add up to 1 in each row",
-            "declare outputs: logits, or apply a softmax",
+            "numbers in [0, 1]" + (" that add up to 1 in each row" if one else ""),
+            f"declare outputs: logits, or apply a {'softmax' if one else 'sigmoid'}",
         )

@@ -39,7 +39,8 @@ def _already(loaded: Loaded, remedy: str) -> dict[str, object]:
     model = loaded.config.model
     if remedy in _TRAINS:
         others = [way for way in WAYS.values() if way != _TRAINS[remedy]]
-        return {f"model.train.{way}": getattr(model and model.train, way, None) for way in others}
+        already = {f"model.train.{way}": getattr(model and model.train, way, None) for way in others}
+        return {**already, "model.train.mixup": getattr(model and model.train, "mixup", None) or None}
     thresholds = {"decision.parity": loaded.config.decision.parity}
     scaling = {"model.scaling": model and model.scaling}
     return {"scaling": {**scaling, **thresholds}, "thresholds": thresholds}.get(remedy, {})

@@ -174,15 +174,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How outputs decide: the largest, class 1 at or above a threshold, the top k, or not at all."""
+    """How outputs decide: the largest, class 1 or each label at or above a threshold, the top k, or not at all."""
 
-    kind: Literal["argmax", "threshold", "top_k", "none"] = "argmax"
+    kind: Literal["argmax", "threshold", "each", "top_k", "none"] = "argmax"
     threshold: float = 0.5
     k: int = 1
 
     def __str__(self) -> str:
         text = {
             "threshold": f"class 1 when its probability is at least {self.threshold:g}",
+            "each": f"every label whose probability is at least {self.threshold:g}",
             "argmax": "the class with the largest output",
             "top_k": f"the {self.k} largest outputs",
         }
@@ -233,11 +234,12 @@ class Subject:
             "function": model.apply is not None,
             "gradient": numbers and model.apply is not None and model.differentiable and not model.decisions,
             "numbers": numbers,
+            "images": data.modality == "image",
             "text": has_text,
             "bounds": data.low is not None and data.high is not None,
             "groups": bool(data.test.groups),
             "legitimate": bool(data.test.legitimate),
-            "classes": data.task in ("binary", "multiclass"),
+            "classes": data.task in ("binary", "multiclass", "multilabel"),
             "features": bool(data.features),
             "features or text": bool(data.features) or has_text,
             "favourable": data.favourable is not None,
@@ -252,8 +254,12 @@ class Subject:
         """Return class probabilities[n, classes] (float64)."""
         return probabilities(self.outputs[split], self.model.outputs)
 
+    def label_probabilities(self, split: str = JUDGED) -> np.ndarray:
+        """Return each label's probability[n, labels] (float64) of a multilabel task."""
+        return label_probabilities(self.outputs[split], self.model.outputs)
+
     def predictions(self, split: str = JUDGED) -> np.ndarray:
-        """Return the decided class[n]."""
+        """Return the decided class[n], or 0/1 labels[n, k] (multilabel)."""
         if self.model.decisions:
             return self.model.decisions[split]
         return decide(self.outputs[split], self.model)
@@ -269,8 +275,16 @@ def probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
     return exp / exp.sum(axis=1, keepdims=True)
 
 
+def label_probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
+    """Return each label's own probability[n, k] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
+    out = np.asarray(outputs, np.float64)
+    return out if kind == "probabilities" else 0.5 * (1 + np.tanh(0.5 * out))
+
+
 def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
-    """Return the decided class[n] of outputs[n, k] under the model's decision rule."""
+    """Return the decided class[n], or labels[n, k], of outputs[n, k] under the model's decision rule."""
+    if model.decision.kind == "each":
+        return (label_probabilities(outputs, model.outputs) >= model.decision.threshold).astype(np.int32)
     if model.decision.kind == "threshold":
         return (probabilities(outputs, model.outputs)[:, 1] >= model.decision.threshold).astype(np.int32)
     out = np.asarray(outputs)

@@ -42,12 +42,12 @@ class Course:
     @property
     def manner(self) -> str:
         """Return what is special about the training, or nothing."""
-        how = self.how
+        how, changed = self.how, rows_changed(self.how)
         if how.adversarial:
-            return f" on rows moved against it: {how.adversarial}"
+            return f"{changed} on rows moved against it: {how.adversarial}"
         if how.parity:
-            return f" with a penalty on the gap between groups: {how.parity}"
-        return f" by reductions: {how.reductions}" if how.reductions else ""
+            return f"{changed} with a penalty on the gap between groups: {how.parity}"
+        return f"{changed} by reductions: {how.reductions}" if how.reductions else changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +60,34 @@ class Done:
     members: int = 0
 
 
+def rows_changed(how: TrainConfig) -> str:
+    """Return how training rows are augmented or mixed, or nothing."""
+    recipe = recipe_of(how, 0)
+    said = f" on augmented images ({recipe.augment})" if recipe.augment else ""
+    return said + (f" with mixup (alpha {how.mixup:g})" if how.mixup else "")
+
+
 def refuse(given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any work, for a training that these data or outputs do not allow."""
     how = given.train
+    if how:
+        _refuse_changes(how, data)
     for options in (how and how.parity, how and how.reductions):
         if options is not None:
             refuse_way(options, given, data, f"model.train.{WAYS[type(options)]}")
+
+
+def _refuse_changes(how: TrainConfig, data: Dataset) -> None:
+    """Raise ConfigError where training rows cannot be augmented or mixed."""
+    kind = f"{data.modality} data"
+    if how.augment and data.modality != "image":
+        raise ConfigError(f"model.train.augment of {kind}", "images", "leave it out")
+    if how.mixup and (data.modality in ("text", "interactions") or data.task == "ranking"):
+        raise ConfigError(f"model.train.mixup of {kind}", "inputs that are real numbers", "leave it out")
+    codes = [f.name for f in data.features if f.kind == "categorical"]
+    if how.mixup and codes:
+        given = f"model.train.mixup with categorical features ({codes[0]})"
+        raise ConfigError(given, "numeric ones: categories have no mean", "leave it out")
 
 
 def refuse_way(options: ParityPenalty | Reduction, given: ModelConfig, data: Dataset, where: str) -> None:
@@ -130,13 +152,19 @@ def kept_or_trained(
 
 def trained(course: Course, network: Network, seed: int, tick: Tick, perturb: Any, loss: Any) -> Done:
     """Return the network trained on the train split; early stopping asks the validation split."""
-    from models.recipe import Recipe
-
-    exclude = {"adversarial", "parity", "reductions"}
-    recipe = Recipe(**course.how.model_dump(exclude=exclude), seed=seed)
+    recipe = recipe_of(course.how, seed)
     if course.how.reductions:
         return _reduced(course, course.how.reductions, network, recipe, tick, perturb, loss)
     return _fitted(course, network, recipe, tick, perturb, loss)
+
+
+def recipe_of(how: TrainConfig, seed: int) -> Recipe:
+    """Return the training loop's recipe."""
+    from models.recipe import Augment, Recipe
+
+    plain = how.model_dump(exclude={"adversarial", "parity", "reductions", "augment"})
+    augment = Augment(**how.augment.model_dump()) if how.augment else None
+    return Recipe(**plain, augment=augment, seed=seed)
 
 
 def _fitted(course: Course, network: Network, recipe: Recipe, tick: Tick, perturb: Any, loss: Any) -> Done:
@@ -212,7 +240,12 @@ def told(done: Done, how: TrainConfig) -> Table | None:
         return None
     if done.members:
         return _members(done.history)
-    notes = [f"Of rows moved against the model: {how.adversarial}."] if how.adversarial else []
+    notes = (
+        [f"The training loss is that of rows as trained on:{changed}."]
+        if (changed := rows_changed(how))
+        else []
+    )
+    notes += [f"Of rows moved against the model: {how.adversarial}."] if how.adversarial else []
     notes += [f"With the penalty on the gap between groups: {how.parity}."] if how.parity else []
     return Table(
         name="training",

@@ -11,11 +11,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from models.augment import augmented
 from models.hooks import Hooks
 from models.losses import Loss
+from models.mixup import mixed, partners
 from models.recipe import Recipe
 
 VALIDATION_BATCH = 1024
+AUGMENT = 2**30  # folded into a step's key, beyond every number that is folded in elsewhere
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,14 @@ class Plan:
 
 
 class _Batch(NamedTuple):
-    """A step's rows, their weights, what `joint` needs of them, and 1.0 where a row is not filler."""
+    """A step's rows, their weights, what `joint` needs, 1.0 where a row is not filler, and the share of mixup."""
 
     x: Any
     y: Any
     weight: jax.Array
     extra: Any
     real: jax.Array
+    share: jax.Array | None = None
 
 
 @partial(jax.jit, static_argnums=0)
@@ -49,9 +53,10 @@ def epoch_pass(
     x, y, weight, extra = data
 
     def step(state: Any, batch: Any) -> tuple[Any, jax.Array]:
-        number, rows, real = batch
+        number, rows, real, share = batch
         b = _Batch(take(x, rows), take(y, rows), real * weight[rows], take(extra, rows), real)
         own = jax.random.fold_in(key, number)
+        b = _changed(plan, b, share, own)
         if hooks.replay is None:
             state, value = _update(plan, hooks, state, b, own)
         else:
@@ -62,6 +67,14 @@ def epoch_pass(
 
     state, sums = jax.lax.scan(step, state, order)
     return state, sums.sum() / len(weight)
+
+
+def _changed(plan: Plan, b: _Batch, share: jax.Array, key: jax.Array) -> _Batch:
+    """Return the batch with its images augmented and its rows mixed, as the recipe says."""
+    how = plan.recipe
+    if how.augment is not None:
+        b = b._replace(x=augmented(how.augment, b.x, jax.random.fold_in(key, AUGMENT)))
+    return b._replace(x=mixed(share, b.x, partners(b.x)), share=share) if how.mixup else b
 
 
 def _update(plan: Plan, hooks: Hooks, state: Any, b: _Batch, key: jax.Array) -> tuple[Any, jax.Array]:
@@ -76,7 +89,7 @@ def _update(plan: Plan, hooks: Hooks, state: Any, b: _Batch, key: jax.Array) -> 
     def mean_loss(trainable: Any, moved: Any) -> tuple[jax.Array, Any]:
         whole = {"params": trainable, "constants": params["constants"]}
         values, together, constants = _train_losses(plan, hooks, whole, b, moved, key_net)
-        return (b.weight * values).sum() / b.real.sum() + together, constants
+        return values.sum() / b.real.sum() + together, constants
 
     if hooks.replay is None:
         found, grads = jax.value_and_grad(mean_loss, has_aux=True)(params["params"], moved)
@@ -99,15 +112,24 @@ def _moved(plan: Plan, hooks: Hooks, params: Any, x: Any, y: Any, key: jax.Array
 def _train_losses(
     plan: Plan, hooks: Hooks, params: Any, b: _Batch, moved: Any, key: jax.Array
 ) -> tuple[jax.Array, jax.Array | float, Any]:
-    """Return each row's loss[n] in training mode, what they add together, and the constants after it."""
+    """Return each row's weighted loss[n] in training mode, what they add together, and the constants after it."""
     if hooks.penalty is None:
         outputs, constants = plan.train_apply(params, moved, key)
-        return plan.loss(outputs, b.y), _together(hooks, outputs, b), constants
+        return _of_labels(plan, outputs, b), _together(hooks, outputs, b), constants
     outputs, constants = plan.train_apply(params, b.x, key)
     after = {**params, "constants": constants}
     perturbed, constants = plan.train_apply(after, moved, jax.random.fold_in(key, 1))
     each = plan.loss(outputs, b.y) + hooks.penalty(outputs, perturbed, b.y)
-    return each, _together(hooks, outputs, b), constants
+    return b.weight * each, _together(hooks, outputs, b), constants
+
+
+def _of_labels(plan: Plan, outputs: jax.Array, b: _Batch) -> jax.Array:
+    """Return the weighted loss[n] against each row's label, or against both labels of a mixture."""
+    own = b.weight * plan.loss(outputs, b.y)
+    if b.share is None:
+        return own
+    y, weight = partners((b.y, b.weight))
+    return mixed(b.share, own, weight * plan.loss(outputs, y))
 
 
 def _together(hooks: Hooks, outputs: jax.Array, b: _Batch) -> jax.Array | float:

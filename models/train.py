@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from models import augment, mixup
 from models.epoch import Plan, epoch_pass, mean_loss, optimizer, take
 from models.hooks import Hooks, Joint, Penalty, Perturb, Replay, hooks_of
 from models.losses import Loss, class_weights, loss_of
@@ -66,12 +67,16 @@ def fit(
 
     joint: (outputs[n, k], y, extra, real[n]) -> what a batch as a whole adds to its mean loss, on validation too;
     real is 0.0 for rows that only fill the batch up.
+
+    The recipe's augmentation comes before perturb and replay; its mixup goes with no hook.
     """
     if not network.trainable:
         raise problem(
             f"network {network.name!r}", "trainable parameters", "give parameters, or do not train it"
         )
     x, y, weight, extra = _rows(train)
+    hooks = hooks_of(perturb, penalty, replay, joint)
+    _refuse(recipe, x, task, hooks)
     loss = loss or loss_of(
         task, network.apply(network.params, take(x, slice(0, 1))), y, recipe.label_smoothing
     )
@@ -81,12 +86,19 @@ def fit(
     static = replace(recipe, seed=0, patience=None, min_delta=0.0)
     steps, replays = -(-len(weight) // batch), replay.times if replay else 1
     plan = Plan(network.apply, network.train_apply, loss, static, batch, steps, replays)
-    hooks = hooks_of(perturb, penalty, replay, joint)
     data = jax.device_put((x, y, jnp.asarray(weight / weight.mean(), jnp.float32), extra))
     held = jax.device_put(_rows(validation)) if validation is not None else None
     params = jax.tree.map(_typed, network.params)
     params, history, best = _epochs(plan, params, data, held, recipe, hooks, progress)
     return Trained(replace(network, params=params), history, best)
+
+
+def _refuse(recipe: Recipe, x: Any, task: str, hooks: Hooks) -> None:
+    """Raise ValueError where the recipe changes rows that it does not fit."""
+    if recipe.augment is not None:
+        augment.refuse(x)
+    if recipe.mixup:
+        mixup.refuse(x, task, any(hook is not None for hook in hooks))
 
 
 def _epochs(
@@ -156,12 +168,16 @@ def _check_finite(row: Row, recipe: Recipe) -> None:
             )
 
 
-def _order(plan: Plan, n: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return each step's number, its rows in an order random by epoch, and 1.0 where a row is not filler.
+def _order(plan: Plan, n: int, seed: int, epoch: int) -> tuple[np.ndarray, ...]:
+    """Return each step's number, its rows in an order random by epoch, 1.0 where a row is not filler, and its share
+    of mixup.
 
     Filler completes the last batch with rows of the first: at weight 0, but fit for batch statistics.
     """
+    random, alpha = np.random.default_rng((seed, epoch)), plan.recipe.mixup
     place = np.arange(plan.steps * plan.batch)
-    rows = np.random.default_rng((seed, epoch)).permutation(n).astype(np.int32)[place % n]
+    rows = random.permutation(n).astype(np.int32)[place % n]
+    share = random.beta(alpha, alpha, plan.steps) if alpha else np.ones(plan.steps)
     shape = (plan.steps, plan.batch)
-    return np.arange(plan.steps), rows.reshape(shape), (place < n).astype(np.float32).reshape(shape)
+    real = (place < n).astype(np.float32).reshape(shape)
+    return np.arange(plan.steps), rows.reshape(shape), real, share.astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.definitions_labels import OF_LABELS
 from reports.definitions_ranking import OF_RANKING
 from reports.definitions_texts import OF_TEXTS
 
@@ -255,6 +256,13 @@ _NOISE = {
     "error_added": "Mean absolute error of the same rows disturbed minus undisturbed.",
     "output_moved": "Mean absolute change of the predicted number.",
 }
+_CORRUPTIONS = {
+    "clean_accuracy": "Accuracy of the uncorrupted rows.",
+    "mean_accuracy": "Accuracy averaged over every corruption and severity tried.",
+    "mean_accuracy_lost": "Accuracy of the same rows uncorrupted minus that mean.",
+    "accuracy_lost": "Accuracy of the same rows uncorrupted minus corrupted, averaged over severities.",
+    "corrupted_accuracy": "Share of the corrupted rows that are decided correctly.",
+}
 DEFINED = {
     f"{check}.{name}": text
     for check, texts in (
@@ -266,6 +274,7 @@ DEFINED = {
         ("robustness.autoattack", _AUTOATTACK),
         ("robustness.minimum", _MINIMUM),
         ("robustness.noise", _NOISE),
+        ("robustness.corruptions", _CORRUPTIONS),
         ("fairness.groups", _FAIRNESS),
         ("fairness.auc", _AUC),
         ("fairness.conditional", _CONDITIONAL),
@@ -289,6 +298,7 @@ DEFINED = {
         ("calibration.conformal", _CONFORMAL),
         *OF_RANKING,
         *OF_TEXTS,
+        *OF_LABELS,
     )
     for name, text in texts.items()
 }

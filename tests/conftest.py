@@ -142,6 +142,31 @@ def regression_subject(table_subject) -> Subject:
 
 
 @pytest.fixture(scope="session")
+def multilabel_subject(table_subject) -> Subject:
+    """The table's rows with three labels that go together, the second the favourable one, and a linear model."""
+    splits = {name: replace(s, y=_labelled(s)) for name, s in table_subject.data.splits.items()}
+    data = replace(
+        table_subject.data, task="multilabel", splits=splits, target="late, paid, called", favourable=1,
+        classes=("late", "paid", "called"),
+    )  # fmt: skip
+    w = np.array([[-1.0, 1.0, 0.4], [1.0, -0.7, 0.1], [0.0, 0.3, -0.5], [0.2, 0.0, 0.9], [0.0, 0.0, 0.0]])
+    model = Model("three", _three, {"w": jnp.asarray(w, jnp.float32)}, decision=DecisionRule("each"))
+    return observe(model, data)
+
+
+def _three(params, x):
+    """Return a logit of each label."""
+    return x @ params["w"]
+
+
+def _labelled(split: Split) -> np.ndarray:
+    """Return 0/1 labels[n, 3] that follow the features and one another."""
+    rng, x = np.random.default_rng(len(split)), np.asarray(split.x)
+    shared = rng.normal(size=(len(split), 1))
+    return (x[:, [1, 0, 3]] * [1, 1, 2] + shared + rng.logistic(size=(len(split), 3)) > 0.3).astype(np.int32)
+
+
+@pytest.fixture(scope="session")
 def ranking_subject() -> Subject:
     """400 users with up to 8 liked of 40 items and one held out, and a model of nearness to the history."""
     rng = np.random.default_rng(13)

@@ -19,6 +19,7 @@ from audit.subject import Subject
 
 CHECKS = checks()
 SUBJECTS = ("table_subject", "image_subject", "regression_subject", "ranking_subject", "text_subject")
+SUBJECTS += ("multilabel_subject",)
 ORDERLESS = ("accuracy", "fairness", "calibration")
 TABLE_COLUMNS = {
     "groups": ("attribute", "group", "metric", "k", "n", "value", "low", "high"),

@@ -12,7 +12,7 @@ from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Tabl
 from audit.metrics import calibration
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
-from audit.trials import claims
+from audit.trials import claims, labels
 from audit.trials.claims import Claims
 
 
@@ -31,6 +31,7 @@ class ReliabilityOptions(Options):
     area="calibration",
     title="Calibration",
     needs=("classes", "probabilities"),
+    tasks=("binary", "multiclass", "multilabel"),
     measures=(
         Measure(
             "calibration_error",
@@ -82,8 +83,11 @@ def reliability(subject: Subject, options: ReliabilityOptions, ctx: Context) -> 
 
     For two classes the event is class 1 and the confidence its probability; for more, the event is that the
     most probable class is right. The calibration error removes the bias that makes a fixed limit on ECE fail
-    good models on small samples; ECE is shown beside it and not judged.
+    good models on small samples; ECE is shown beside it and not judged. Of several labels a row, each is measured
+    by itself.
     """
+    if subject.data.task == "multilabel":
+        return labels.each(reliability, subject, options, ctx, tuple(range(len(subject.data.classes))))
     probabilities = claims.stated(subject)
     found = claims.claims(subject, probabilities)
     squared = calibration.squared_error(probabilities, subject.data.test.y)

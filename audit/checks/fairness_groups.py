@@ -20,6 +20,7 @@ from audit.metrics.fairlearn_rates import fairlearn_rates
 from audit.metrics.group_rates import GAPS, KIND_NAMES, KINDS, RATES, Gap, RateName, kind, outcome
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
+from audit.trials import labels
 
 TRUE, PREDICTED = "true class", "predicted class"
 ODDS = "equalized_odds_difference"
@@ -99,6 +100,7 @@ class Found:
     area="fairness",
     title="Group fairness",
     needs=("groups", "classes", "favourable"),
+    tasks=("binary", "multiclass", "multilabel"),
     measures=MEASURES,
 )
 def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) -> Findings:
@@ -106,8 +108,11 @@ def fairness_groups(subject: Subject, options: FairnessOptions, ctx: Context) ->
 
     The event is "is given the favourable outcome"; with several classes it is that class against the rest.
     Definitions: fairlearn's user guide, and its MetricFrame must agree with every rate found here; unlike
-    it, a rate without a single row in its denominator is not estimable, never 0.
+    it, a rate without a single row in its denominator is not estimable, never 0. Of several labels a row, the
+    favourable one alone is measured.
     """
+    if subject.data.task == "multilabel":
+        return labels.each(fairness_groups, subject, options, ctx, (_favourable(subject),))
     names = attributes("fairness.groups", options.attributes, subject.data.test.groups)
     cuts = crossings("fairness.groups", names, options.intersections)
     values, cells = _count_rows(subject, names)
