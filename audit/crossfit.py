@@ -37,6 +37,8 @@ def refuse(loaded: Loaded, given: ModelConfig) -> None:
     for name, (there, expected) in reasons.items():
         if there is not None:
             raise ConfigError(f"{name} with {FOLDS}", expected, "or split by fraction")
+    if getattr(loaded.config.data, "task", "") == "multilabel":
+        raise ConfigError(f"{FOLDS} for a multilabel task", "a binary, multiclass or regression task")
     if given.train is None:
         raise ConfigError(
             f"{FOLDS} without model.train", "networks trained here", "add it, or split by fraction"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -48,8 +48,8 @@ class Space:
 
     def of(self, first: int) -> Space:
         """Return the space of so many first features."""
-        arrays = (self.numeric, self.unit, self.low, self.high, self.direction, self.fixed)
-        return Space(*(a[:first] for a in arrays), self.values[:first])
+        names = ("numeric", "unit", "low", "high", "direction", "fixed", "values")
+        return replace(self, **{name: getattr(self, name)[:first] for name in names})
 
     def moves(self) -> tuple[np.ndarray, np.ndarray]:
         """Return feature[c] and value[c] of every single change to try."""
