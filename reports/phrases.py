@@ -256,6 +256,12 @@ def _calibration_error(case: Case, value: str) -> str:
     return f"Stated probabilities{of} lie {value} from observed frequencies"
 
 
+def _behaviour(case: Case, value: str) -> str | None:
+    """Phrase the share that breaks a declared behaviour; its label says of what: 'Rows that break the test “x”'."""
+    what, _, did = case.label.partition(" that ")
+    return f"{value} of the {what.lower()} {numbers.name(did, 120)}" if did else None
+
+
 _PHRASES: dict[tuple[str, str], Phrase] = {
     ("accuracy.overall", "accuracy"): _accuracy,
     ("accuracy.overall", "recall"): _of_class("Recall"),
@@ -278,4 +284,6 @@ _PHRASES: dict[tuple[str, str], Phrase] = {
     ("explanation.gradients", "importance"): _gradient,
     ("calibration.reliability", "calibration_error"): _calibration_error,
     ("calibration.reliability", "group_calibration_error"): _calibration_error,
+    ("behaviour.tests", "violation_rate"): _behaviour,
+    ("behaviour.tests", "searched_violation_rate"): _behaviour,
 }

@@ -192,3 +192,15 @@ def test_every_built_in_measure_is_defined():
 
     built_in = {f"{c.name}.{m.name}" for c in checks().values() for m in c.measures if "." in c.name}
     assert built_in <= set(DEFINED)
+
+
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("Rows that break the test “a that”, searched", "0.1 of the rows break the test “a that”, searched"),
+        ("Written examples that fail the test “x”", "0.1 of the written examples fail the test “x”"),
+    ],
+)
+def test_a_behaviour_is_said_of_those_that_break_it(label, says):
+    case = phrases.Case("behaviour.tests", "violation_rate", label, {}, None, (), "")
+    assert phrases.claim(case, "0.1") == says
