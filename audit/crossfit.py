@@ -26,7 +26,7 @@ NOTE = (
 
 def refuse(loaded: Loaded, given: ModelConfig) -> None:
     """Raise ConfigError, before any training, for what cannot be cross-fitted honestly."""
-    calibrated = "every row is judged, so that none is left to fit it on: leave it out"
+    calibrated = "none: every row is judged, so that none is left to fit it on"
     reasons = {
         "model.scores": (given.scores, "a network that is trained here, once for each fold"),
         "model.weights": (given.weights, "no weights, since what they were trained on is not known"),
