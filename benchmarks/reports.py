@@ -120,6 +120,7 @@ def main(runs: list[Path]) -> int:
             verdict = (run / "verdict.json").read_text().split('"verdict": "')[1].split('"')[0]
             pages.append(f"| {name} | {verdict} | {len(data) / 1024:.0f} | {seconds:.2f} | "
                          f"{'yes' if same else 'NO'} | {bad or 0}{f' {told}' if bad else ''} |")  # fmt: skip
+            print(pages[-1], flush=True)
             for format_, validator in outside().items():
                 data, seconds = rebuilt(run, format_, Path(folder))
                 says = judged(validator, data)
