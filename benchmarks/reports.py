@@ -62,12 +62,12 @@ def judged(validator: Any, data: bytes) -> str:
     """Return what an outside validator says of a file and of the same file broken."""
     try:
         validator.check(data)
-    except Exception as error:  # noqa: BLE001  (each validator has an error of its own)
+    except validator.refusal as error:
         return f"REFUSED: {str(error).splitlines()[0][:80]}"
     bad = validator.broken(data)
     try:
         validator.check(bad)
-    except Exception:  # noqa: BLE001
+    except validator.refusal:
         return "accepted; broken refused"
     return "accepted; BROKEN NOT SEEN"
 

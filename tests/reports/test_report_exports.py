@@ -103,7 +103,7 @@ def test_a_good_file_is_accepted_and_a_broken_one_refused(format_):
     OUTSIDE[format_].check(good)
     bad = OUTSIDE[format_].broken(good)
     assert bad != good
-    with pytest.raises(Exception):  # noqa: B017  (each validator has an error of its own)
+    with pytest.raises(OUTSIDE[format_].refusal):
         OUTSIDE[format_].check(bad)
 
 

@@ -27,11 +27,12 @@ JUNIT = etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd"))
 
 
 class Outside(NamedTuple):
-    """A validator: its name, what it does with a file (raising on a wrong one), and a good file made wrong."""
+    """A validator: its name, what it does with a file, a good file made wrong, and what it raises on that."""
 
     name: str
     check: Callable[[bytes], object]
     broken: Callable[[bytes], bytes]
+    refusal: type[Exception] = ValueError
 
 
 def sarif(data: bytes) -> None:
@@ -96,13 +97,13 @@ OUTSIDE = {
         _of("jsonschema", "OASIS' schema 2.1.0 rtm.5"),
         sarif,
         _json(lambda log: log["runs"][0]["tool"]["driver"].pop("name")),
+        jsonschema.ValidationError,
     ),
     "junit": Outside(
         _of("lxml", "Jenkins' junit-10.xsd"),
         junit,
-        lambda data: data.replace(b"<testcase ", b"<testcases ", 1).replace(
-            b"</testcase>", b"</testcases>", 1
-        ),
+        lambda data: data.replace(b' tests="', b' tested="', 1),
+        etree.DocumentInvalid,
     ),
     "model_card": Outside(
         _of("huggingface_hub", "ModelCard"),
@@ -118,6 +119,7 @@ OUTSIDE = {
         _of("in-toto-attestation", "Statement v1 and test-result v0.1"),
         statement,
         _json(lambda value: value["predicate"].update(passed=True)),
+        json_format.ParseError,
     ),
     "csv": Outside("Python's csv, strict", table, lambda data: data + b"one,more\r\n"),
     "parquet": Outside(
