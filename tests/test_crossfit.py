@@ -52,6 +52,9 @@ def _rows(n=150, noise=False):
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("folds")
     _rows().to_csv(place / "rows.csv", index=False)
+    _rows().assign(y=lambda f: (f.y == "good").astype(int), z=1 - np.arange(150) % 2).to_csv(
+        place / "labels.csv"
+    )
     return place
 
 
@@ -285,6 +288,35 @@ def test_networks_with_bins_of_their_own_stand_side_by_side(folder):
             "folds without by: folds",
         ),
         ({"data": {"source": "embedded", "dataset": "diabetes", "split": {"by": "fold"}}}, "folds"),
+        (
+            {
+                "data": {
+                    "source": "table",
+                    "task": "multilabel",
+                    "path": "labels.csv",
+                    "split": FOLDS,
+                    "columns": {"target": "y, z", "numeric": ["a", "b"], "sensitive": ["kind"], "id": "id"},
+                }
+            },
+            "for a multilabel task",
+        ),
+        (
+            {
+                "checks": {
+                    **CHECKS,
+                    "behaviour.tests": {
+                        "tests": [
+                            {
+                                "name": "w",
+                                "kind": "minimum",
+                                "examples": [{"set": {"a": 1}, "expect": "good"}],
+                            }
+                        ]
+                    },
+                }
+            },
+            "written rows with data.split.by=folds",
+        ),
     ],
 )
 def test_what_cannot_be_cross_fitted_is_one_line_before_any_training(folder, changes, says, monkeypatch):

@@ -42,6 +42,9 @@ def _modality(test: Written, data: Dataset) -> None:
         raise ConfigError(
             given, "texts: replace, before, after, or examples of text", "mend or drop the test"
         )
+    if isinstance(test, Minimum) and data.folds is not None:
+        given = f"test {test.name!r}: written rows with data.split.by=folds, and no network's fold holds them"
+        raise ConfigError(given, "one network that judges all", "drop the test, or split by fraction")
 
 
 def _words(test: Written, data: Dataset) -> None:

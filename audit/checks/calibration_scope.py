@@ -84,7 +84,7 @@ def outside_scope(subject: Subject, options: ScopeOptions, ctx: Context) -> Find
     measured += [_sure(there["probability"], outside, level) for level in dict.fromkeys(options.confidences)]
     return Findings(
         measurements=tuple(measured),
-        tables=(_curve(here["probability"], there["probability"]),),
+        tables=(_curve(subject.data.test, here["probability"], outside, there["probability"]),),
         not_measured=tuple(_left(len(whole) - len(outside))),
         cost={"forward": len(outside)},
     )
@@ -138,7 +138,7 @@ def _sure(there: np.ndarray, outside: Split, level: float) -> Measurement:
     )
 
 
-def _curve(here: np.ndarray, there: np.ndarray) -> Table:
+def _curve(test: Split, here: np.ndarray, outside: Split, there: np.ndarray) -> Table:
     """Return the shares of test rows and of outside inputs that are answered from each probability on."""
     columns = (
         Column(name="series", label="Inputs", kind="text"),
@@ -149,9 +149,9 @@ def _curve(here: np.ndarray, there: np.ndarray) -> Table:
         Column(name="n", label="Inputs", kind="count"),
     )
     rows: list[tuple[Scalar, ...]] = []
-    for name, scores in (("test rows", here), ("outside inputs", there)):
+    for name, of, scores in (("test rows", test, here), ("outside inputs", outside, there)):
         for x in POINTS:
-            e = stats.rate_of(float((scores >= x).sum()), len(scores))
+            e = stats.rate(scores >= x, cluster=of.cluster)
             rows.append((name, x, e.value, e.low, e.high, len(scores)))
     note = "A model that knows its scope answers few outside inputs where it still answers most test rows."
     title = "Answered at a probability or above"

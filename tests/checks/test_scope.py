@@ -81,8 +81,14 @@ def test_without_calibration_rows_there_is_no_threshold(text_subject, context):
 def test_writers_of_the_test_rows_count_as_clusters_and_never_join_outside_ones(text_subject, context):
     test = replace(text_subject.data.test, cluster=np.arange(120) // 10)
     data = replace(text_subject.data, splits={**text_subject.data.splits, "test": test})
-    found, _ = _found(Subject(text_subject.model, data, text_subject.outputs), context)
+    found, clustered = _found(Subject(text_subject.model, data, text_subject.outputs), context)
     assert "52 clusters" in found["outside_auroc", "energy"].method
+    _, alone = _found(text_subject, context)
+    bands = [[r for r in f.tables[0].rows if r[0] == "test rows"] for f in (alone, clustered)]
+    assert [r[2] for r in bands[0]] == [r[2] for r in bands[1]]
+    assert all(
+        b[3] < a[3] for a, b in zip(*bands, strict=True) if a[2] == 1
+    )  # ten texts of one writer are fewer
 
 
 def _written(tmp_path, texts, column="text"):
