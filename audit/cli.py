@@ -56,11 +56,12 @@ def run(
     from audit.config import load
 
     loaded = load(config, tuple(set_ or ()))
-    from audit import compilation_cache
+    from audit import compilation_cache, processors
     from audit.pipeline import out_folder
     from audit.pipeline import run as audit_run
 
     compilation_cache.keep()
+    processors.share()
 
     imported = {"import": round(time.perf_counter() - START, 3)}
     try:

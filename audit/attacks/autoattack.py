@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from audit.attacks.anneal import anneal_cost
 from audit.attacks.apgd import apgd_cost
 from audit.attacks.balls import Norm
 from audit.attacks.fab import fab_cost
-from audit.attacks.lanes import Walk, in_lanes
+from audit.attacks.lanes import Laned, Walk, in_lanes
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import Rows, Shared
 from audit.attacks.slope import Apply, Cost
@@ -26,6 +27,7 @@ from audit.attacks.walks_search import fab_walk, square_walk
 Version = Literal["standard", "plus", "rand"]
 STEPS, QUERIES, TARGETS, DRAWS = 100, 5000, 9, 20
 _INF = float("inf")
+Queued = Callable[[Laned, Shared, Rows], Any]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,15 @@ class Attacked(NamedTuple):
     by: np.ndarray
 
 
+def _alone(f: Laned, shared: Shared, rows: Rows) -> Any:
+    """Return f on the rows by one device, the first row repeated until their number is a power of two."""
+    n = len(rows.y)
+    at = np.arange(1 << (n - 1).bit_length())
+    at = np.where(at < n, at, 0)
+    out = jax.jit(f)(shared, jax.tree.map(lambda a: a[at], rows), np.arange(len(at)) < n)
+    return jax.tree.map(lambda a: np.asarray(a)[:n], out)
+
+
 def autoattack(
     apply: Apply,
     params: Any,
@@ -93,12 +104,14 @@ def autoattack(
     loss: Loss = Loss(),  # noqa: B008  (frozen)
     classes: int = 10,
     annealed: bool = False,
+    queued: Queued = _alone,
 ) -> Attacked:
     """Return what the suite makes of x[n, ...] of classes y[n], each stage on the rows still standing.
 
     A row stands while every point found is decided right or lies outside the ball, judged by the model run
-    again; it leaves a stage as soon as it has fallen. Rows are padded to powers of two, so that few shapes are
-    compiled. For a randomised model ('rand') a row falls where the mean margin over DRAWS draws is below 0.
+    again; it leaves a stage as soon as it has fallen. For a randomised model ('rand') a row falls where the mean
+    margin over DRAWS draws is below 0. queued(f, shared, rows) runs a stage's lanes on the rows; by default on one
+    device, padded to powers of two, so that few shapes are compiled.
     """
     moved, by = np.array(x), np.full(len(y), -1)
     draws = DRAWS if version == "rand" else 0
@@ -111,10 +124,9 @@ def autoattack(
             standing = np.flatnonzero(by < 0)
         if not len(standing):
             break
-        at = _padded(standing)
-        rows = Rows(jnp.asarray(x)[at], jnp.asarray(y)[at], at.astype(np.uint32))
-        out = jax.jit(in_lanes(stage.walk))(how, rows, np.arange(len(at)) < len(standing))
-        found = np.asarray(getattr(out, "x", out))[: len(standing)]
+        rows = Rows(np.asarray(x)[standing], np.asarray(y)[standing], standing.astype(np.uint32))
+        out = queued(in_lanes(stage.walk), how, rows)
+        found = np.asarray(getattr(out, "x", out))
         near = _within(np.asarray(x)[standing], found, eps, norm, scale)
         fell = near & _wrong(apply, params, found, np.asarray(y)[standing], loss, key, draws)
         moved[standing[fell]], by[standing[fell]] = found[fell], number
@@ -166,12 +178,6 @@ class _Suite(NamedTuple):
 def _many(count: int, what: str) -> str:
     """Return the count with its noun."""
     return f"{count} {what}{'s' * (count != 1)}"
-
-
-def _padded(at: np.ndarray) -> np.ndarray:
-    """Return the rows, the first repeated until their number is a power of two."""
-    size = 1 << (len(at) - 1).bit_length()
-    return np.concatenate([at, np.repeat(at[:1], size - len(at))])
 
 
 def _wrong(apply: Apply, params: Any, x: Any, y: Any, loss: Loss, key: Array, draws: int) -> np.ndarray:

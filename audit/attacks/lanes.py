@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from audit.attacks.mapped import Rows, Shared
+from audit.attacks.mapped import Rows
 from audit.attacks.slope import choose
 
 ENTRIES = {"cpu": 2**15}  # input entries in the lanes together; on a CPU larger batches only leave its cache
@@ -24,13 +24,13 @@ class Walk(NamedTuple):
     """An attack as single steps of rows, each at a count of its own; every array of a state has leading axis n.
 
     begin(shared, rows) -> state. step(shared, rows, state) -> state, one evaluation or two further.
-    over(state) -> bool[n]: the row has fallen or spent its budget. finish(shared, rows, state) -> result[n].
+    over(shared, state) -> bool[n]: the row has fallen or spent its budget. finish(shared, rows, state) -> result[n].
     """
 
-    begin: Callable[[Shared, Rows], Any]
-    step: Callable[[Shared, Rows, Any], Any]
-    over: Callable[[Any], Array]
-    finish: Callable[[Shared, Rows, Any], Any]
+    begin: Callable[[Any, Rows], Any]
+    step: Callable[[Any, Rows, Any], Any]
+    over: Callable[[Any, Any], Array]
+    finish: Callable[[Any, Rows, Any], Any]
 
 
 class Queue(NamedTuple):
@@ -43,7 +43,7 @@ class Queue(NamedTuple):
     results: Any
 
 
-Laned = Callable[[Shared, Rows, Any], Any]
+Laned = Callable[[Any, Rows, Any], Any]
 
 
 @lru_cache(maxsize=64)
@@ -54,7 +54,7 @@ def in_lanes(walk: Walk, width: int | None = None) -> Laned:
     lanes side by side (default `lanes`), moves speed alone. Memory for states grows with the lanes, not the rows.
     """
 
-    def f(s: Shared, rows: Rows, real: Any) -> Any:
+    def f(s: Any, rows: Rows, real: Any) -> Any:
         n = len(rows.y)
         w = min(n, width or lanes(rows.x))
         end = jnp.sum(real, dtype=jnp.int32)
@@ -63,7 +63,7 @@ def in_lanes(walk: Walk, width: int | None = None) -> Laned:
             return jnp.any(q.place < n) | (q.after < end)
 
         def free(q: Queue, state: Any) -> Array:
-            return walk.over(state) | (q.place == n)
+            return walk.over(s, state) | (q.place == n)
 
         def turn(q: Queue) -> Queue:
             q = move_up(free(q, q.state), q)

@@ -1,4 +1,4 @@
-"""Probes of an attack: what small steps along the gradient do, and Auto-PGD with a budget that may vary."""
+"""Probes of an attack: what small steps along the gradient do, and the margin where it went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from audit.attacks.apgd import apgd
 from audit.attacks.balls import Norm, ball
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import Rows, Shared, keys_of, space_of
@@ -26,14 +25,6 @@ class Fall(NamedTuple):
 
     promised: Array
     come: Array
-
-
-class Budget(NamedTuple):
-    """What every batch is given, with steps and restarts traced: one compilation serves every budget."""
-
-    shared: Shared
-    steps: ArrayLike
-    restarts: ArrayLike
 
 
 @partial(jax.jit, static_argnames=("apply", "norm", "loss"))
@@ -79,17 +70,6 @@ def fall_rows(apply: Apply, norm: Norm, loss: Loss) -> Any:
         return fall(apply, s.params, rows.x, rows.y, keys_of(s, rows), norm=norm, loss=loss, **space_of(s))
 
     return measure
-
-
-@lru_cache(maxsize=_KEPT)
-def budgeted_rows(apply: Apply, norm: Norm, loss: Loss) -> Any:
-    """Return f(budget, rows) -> the inputs[n, ...] that Auto-PGD makes with so many steps and restarts."""
-
-    def attack(b: Budget, rows: Rows) -> Array:
-        s, how = b.shared, {"norm": norm, "loss": loss, "steps": b.steps, "restarts": b.restarts}
-        return apgd(apply, s.params, rows.x, rows.y, keys_of(s, rows), **space_of(s), **how)
-
-    return attack
 
 
 @lru_cache(maxsize=_KEPT)

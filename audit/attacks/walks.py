@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from audit.attacks import anneal, apgd, gradient
 from audit.attacks.balls import Ball, Norm
@@ -29,6 +30,15 @@ class Climb(NamedTuple):
     enough: Array
 
 
+class Budget(NamedTuple):
+    """Shared, with the steps and restarts of Auto-PGD traced; on: a row that has fallen goes on to the end."""
+
+    shared: Shared
+    steps: ArrayLike
+    restarts: ArrayLike
+    on: ArrayLike = False
+
+
 class Ascent(NamedTuple):
     """PGD's search, its run[n] and the steps taken in it, the classes to aim at or None, the margin[n] to reach."""
 
@@ -44,25 +54,41 @@ def apgd_walk(
     apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int, *, targets: int = 0, draws: int = 0
 ) -> Walk:
     """Return Auto-PGD's walk, to the inputs[n, ...] of smallest margin; a row stops once it has fallen."""
+    return _auto(apply, norm, loss, lambda s: Budget(s, steps, restarts), targets, draws)
+
+
+@lru_cache(maxsize=_KEPT)
+def budgeted_walk(apply: Apply, norm: Norm, loss: Loss) -> Walk:
+    """Return Auto-PGD's walk that is given a Budget where others are given Shared: one compilation serves all."""
+    return _auto(apply, norm, loss, lambda budget: budget, 0, 0)
+
+
+def _auto(
+    apply: Apply, norm: Norm, loss: Loss, of: Callable[[Any], Budget], targets: int, draws: int
+) -> Walk:
+    """Return Auto-PGD's walk within the budget of what every batch is given."""
     how: dict[str, Any] = {"loss": loss, "draws": draws}
 
-    def begin(s: Shared, rows: Rows) -> Climb:
+    def begin(given: Any, rows: Rows) -> Climb:
+        s, _, _, on = of(given)
         b, keys = ball_of(s, rows, norm), keys_of(s, rows)
         found = apgd.clean(apply, s.params, b, rows.y, keys, targets=targets, **how)
-        return Climb(apgd.start(b, keys, found, 0), found, enough(found.margin))
+        return Climb(apgd.start(b, keys, found, 0), found, jnp.where(on, -jnp.inf, enough(found.margin)))
 
-    def step(s: Shared, rows: Rows, c: Climb) -> Climb:
+    def step(given: Any, rows: Rows, c: Climb) -> Climb:
+        s, steps, _, _ = of(given)
         b, keys, now = ball_of(s, rows, norm), keys_of(s, rows), c.state
         ended = now.done >= steps
         again = where_any(ended, lambda now: apgd.start(b, keys, now.found, now.run + 1), now)
         now = apgd.advance(apply, s.params, b, rows.y, keys, again, 1, steps, **how)
         return c._replace(state=now, kept=now.found)
 
-    def over(c: Climb) -> Array:
+    def over(given: Any, c: Climb) -> Array:
+        _, steps, restarts, _ = of(given)
         spent = (c.state.done >= steps) & (c.state.run + 1 >= restarts * apgd.runs(c.kept))
         return spent | (c.kept.margin < c.enough)
 
-    return Walk(begin, step, over, _place(norm))
+    return Walk(begin, step, over, lambda given, rows, c: _place(norm)(of(given).shared, rows, c))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -102,7 +128,7 @@ def anneal_walk(
         now = apgd.advance(apply, s.params, wide, rows.y, keys, now, 1, most, loss=loss)
         return c._replace(state=now, kept=choose(stage == stages - 1, now.found, c.kept))
 
-    def over(c: Climb) -> Array:
+    def over(_: Shared, c: Climb) -> Array:
         last = c.state.run + 1 >= restarts * apgd.runs(c.kept) * stages
         spent = last & (c.state.done >= anneal.part(steps, stages - 1, stages))
         return spent | (c.kept.margin < c.enough)
@@ -142,7 +168,7 @@ def pgd_walk(
         search = gradient.climb(apply, s.params, b, rows.y, a.search, length, loss, target, momentum)
         return a._replace(search=search, done=a.done + 1)
 
-    def over(a: Ascent) -> Array:
+    def over(_: Shared, a: Ascent) -> Array:
         runs = restarts * (1 if a.towards is None else a.towards.shape[1])
         spent = (a.done > steps) & (a.run + 1 >= runs)  # one step more than steps: it looks at the last point
         return spent | (a.search.margin < a.enough)

@@ -60,7 +60,7 @@ def fab_walk(apply: Apply, norm: Norm, loss: Loss, steps: int, restarts: int, ta
         u, best = fab.fab_step(g, f.u, f.best, fab.plane_at(g, f.best, f.run, restarts, targets))
         return f._replace(u=u, best=best, done=f.done + 1)
 
-    def over(f: Boundary) -> Array:
+    def over(_: Shared, f: Boundary) -> Array:
         runs = restarts * f.best.towards.shape[1]
         return ((f.done >= steps) & (f.run + 1 >= runs)) | (f.best.size <= f.eps)
 
@@ -85,7 +85,7 @@ def square_walk(apply: Apply, norm: Norm, loss: Loss, queries: int) -> Walk:
         found = square.propose_one(apply, s.params, b, rows.y, keys, loss, at.found, p)
         return at._replace(found=found)
 
-    def over(at: Blind) -> Array:
+    def over(_: Shared, at: Blind) -> Array:
         return (at.found.queries >= queries) | (at.found.margin < at.enough)
 
     def finish(s: Shared, rows: Rows, at: Blind) -> square.Searched:

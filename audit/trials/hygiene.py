@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from audit.attacks.balls import Norm
-from audit.attacks.local import Budget, budgeted_rows, fall_rows, margin_rows
+from audit.attacks.local import fall_rows, margin_rows
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import fgsm_rows, gradient_rows, noise_rows
+from audit.attacks.walks import Budget, budgeted_walk
 from audit.attacks.walks_search import square_walk
 from audit.devices import map_examples
 from audit.metrics import sanity
@@ -56,7 +57,7 @@ def probe(s: Search, norm: Norm, eps: float, standing: np.ndarray) -> Probed:
     """
     right = np.flatnonzero(s.target.correct)[:SAMPLE]
     left = right[standing[right]]
-    half, full = (_apgd(s, norm, eps, right, steps) for steps in (STEPS // 2, STEPS))
+    half, full = (_apgd(s, norm, eps, right, steps, on=True) for steps in (STEPS // 2, STEPS))
     signs = [
         _promise(s, norm, eps, right),
         _stopped(s, right, half, full)._replace(norm=norm),
@@ -94,10 +95,12 @@ def _harder(s: Search, norm: Norm, eps: float, left: np.ndarray) -> list[tuple[s
     return made
 
 
-def _apgd(s: Search, norm: Norm, eps: float, at: np.ndarray, steps: int, restarts: int = 1) -> Found:
-    """Return what Auto-PGD finds on rows `at` with this budget; one compilation serves every budget."""
-    budget = Budget(shared_of(s, eps), np.int32(steps), np.int32(restarts))
-    return attack_rows(s, budgeted_rows(s.subject.model.apply, norm, s.loss), norm, eps, at, shared=budget)
+def _apgd(
+    s: Search, norm: Norm, eps: float, at: np.ndarray, steps: int, restarts: int = 1, *, on: bool = False
+) -> Found:
+    """Return what Auto-PGD finds on rows `at` with this budget, all of which is spent on every row if `on`."""
+    budget = Budget(shared_of(s, eps), np.int32(steps), np.int32(restarts), np.bool_(on))
+    return walk_rows(s, budgeted_walk(s.subject.model.apply, norm, s.loss), norm, eps, at, shared=budget)
 
 
 def _promise(s: Search, norm: Norm, eps: float, at: np.ndarray) -> Sign:

@@ -19,6 +19,7 @@ from audit.subject import Subject, decide, run_model
 
 NAMES: dict[str, str] = {"linf": "L-infinity", "l2": "L2", "l1": "L1"}
 BATCH = 256  # rows a batch; larger ones leave more of the last batch to padding
+PLACES = 1024  # an empty one costs no work
 QUEUED = 2**26  # bytes of inputs on the devices at once, waiting for a lane
 
 
@@ -90,37 +91,53 @@ def middle(every: list[tuple[Norm, float]]) -> list[tuple[Norm, float]]:
     return [(norm, found[len(found) // 2]) for norm, found in own.items()]
 
 
-def attack_rows(
-    s: Search, attack: Any, norm: Norm, eps: float, at: np.ndarray, *, shared: Any = None
-) -> Found:
+def attack_rows(s: Search, attack: Any, norm: Norm, eps: float, at: np.ndarray) -> Found:
     """Return what the attack makes of rows `at`, each point judged again in float64 and by the model itself.
 
-    Sizes are passed as arrays, so that one compilation serves them all. shared: what every batch is given,
-    where it is more than that of `shared_of`.
+    Sizes are passed as arrays, and rows are padded to batches as large as all rows fill, so that one compilation
+    serves every radius however many rows stand.
     """
-    given = shared_of(s, eps) if shared is None else shared
-    out = map_examples(attack, given, rows_of(s, at), batch=BATCH) if len(at) else s.target.x[:0]
+    if not len(at):
+        return _judged(s, norm, eps, at, s.target.x[:0])
+    batch = batch_size(len(s.target.y), BATCH, 1)
+    whole = np.concatenate([at, np.repeat(at[:1], -len(at) % batch)])
+    out = map_examples(attack, shared_of(s, eps), rows_of(s, whole), batch=batch)
     return _judged(s, norm, eps, at, out)
 
 
-def walk_rows(s: Search, walk: Walk, norm: Norm, eps: float, at: np.ndarray, step_size: float = 0.0) -> Found:
-    """Return what an attack that drops rows as they fall makes of rows `at`, judged again as in `attack_rows`."""
+def walk_rows(
+    s: Search,
+    walk: Walk,
+    norm: Norm,
+    eps: float,
+    at: np.ndarray,
+    step_size: float = 0.0,
+    *,
+    shared: Any = None,
+) -> Found:
+    """Return what an attack that drops rows as they fall makes of rows `at`, judged again as in `attack_rows`.
+
+    shared: what every batch is given, where it is not that of `shared_of`.
+    """
     if not len(at):
         return _judged(s, norm, eps, at, s.target.x[:0])
-    given, rows = shared_of(s, eps, step_size), rows_of(s, at)
-    batch = places(s.target.x)  # the same however many rows stand: one compilation
-    return _judged(s, norm, eps, at, queue_examples(in_lanes(walk), given, rows, batch=batch))
+    given = shared_of(s, eps, step_size) if shared is None else shared
+    out = queue_examples(in_lanes(walk), given, rows_of(s, at), batch=places(s.target.x))
+    return _judged(s, norm, eps, at, out)
 
 
 def places(x: np.ndarray) -> int:
-    """Return how many places a queue for rows like all of x[n, ...] has: a power of two, bounded in bytes."""
-    return batch_size(len(x), max(BATCH, QUEUED // max(1, x[0].nbytes)), 1)
+    """Return how many places a queue for rows like x[n, ...] has: a power of two, bounded in bytes.
+
+    At least PLACES where memory allows, however few rows there are: checks of 100 and of 1,000 share what they compile.
+    """
+    return batch_size(max(len(x), PLACES), max(BATCH, QUEUED // max(1, x[0].nbytes)), 1)
 
 
 def _judged(s: Search, norm: Norm, eps: float, at: np.ndarray, out: Any) -> Found:
-    """Return the inputs that an attack came back with, and which are valid and decided wrongly."""
+    """Return the inputs that an attack came back with for the rows (padding follows), and which are valid and wrong."""
     t, model = s.target, s.subject.model
-    moved = np.asarray(getattr(out, "x", out))  # some attacks say more than where they went
+    moved = np.asarray(getattr(out, "x", out))[: len(at)]  # some attacks say more than where they went
     if not len(at):
         return Found(moved, np.zeros(0, bool), np.zeros(0, bool))
     valid = inside(t.x[at], moved, eps=eps, norm=norm, scale=t.scale, low=t.low, high=t.high)

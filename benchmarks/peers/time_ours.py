@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import audit.attacks.autoattack as suite
+from audit import processors
 from audit.attacks.gradient import TRAVEL
 from audit.attacks.lanes import in_lanes
 from audit.attacks.losses import Loss
@@ -81,8 +83,9 @@ def autoattack(job: Job, seed: int, meter: Meter) -> Made:
         jnp.asarray(job.y),
         jax.random.key(seed),
     )
+    queued = partial(queue_examples, batch=places(job.x))
     with mock.patch.object(suite, "stages", clocked):
-        done = suite.autoattack(*given, eps=job.how["eps"], low=0.0, high=1.0)
+        done = suite.autoattack(*given, eps=job.how["eps"], low=0.0, high=1.0, queued=queued)
     ends = [mark for _, mark in marks[1:]] + [now()]
     stages = [
         {"stage": name, "standing": int(((done.by < 0) | (done.by > number)).sum()),
@@ -115,6 +118,7 @@ WORKS: dict[str, Callable[[Job, int, Meter], Made]] = {
 
 def main() -> None:
     """Answer the questions about the job file named by the first argument."""
+    processors.share()  # as an audit does
     given, how = read(sys.argv[1])
     network = plain = rebuilt(how["network"], given["x"].shape[1:], given)
     start = time.perf_counter()

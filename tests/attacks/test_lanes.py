@@ -13,7 +13,7 @@ from audit.attacks.lanes import LANES, Walk, in_lanes, lanes
 from audit.attacks.losses import Loss
 from audit.attacks.mapped import Rows, Shared, keys_of
 from audit.attacks.square import square
-from audit.attacks.walks import anneal_walk, apgd_walk, pgd_walk
+from audit.attacks.walks import Budget, anneal_walk, apgd_walk, budgeted_walk, pgd_walk
 from audit.attacks.walks_search import fab_walk, square_walk
 from audit.devices import queue_examples
 
@@ -106,6 +106,25 @@ def test_rows_that_stand_end_where_they_end_alone_and_the_same_rows_fall(name, n
     np.testing.assert_allclose(laned[~fell], whole[~fell], atol=1e-5)
 
 
+def test_one_compilation_of_auto_pgd_serves_every_budget_and_goes_on_after_a_fall_where_asked_to():
+    walk = jax.jit(in_lanes(budgeted_walk(_net, "l2", Loss("dlr")), 8))
+    s, keys, real = _shared("l2"), keys_of(_shared("l2"), ROWS), np.ones(N, bool)
+    space = {"eps": EPS["l2"], "norm": "l2", "low": 0.0, "high": 1.0, "loss": Loss("dlr")}
+    for steps, restarts in ((6, 1), (15, 2)):
+        whole = np.asarray(apgd(_net, NET, X, Y, keys, **space, steps=steps, restarts=restarts))
+        given = Budget(s, np.int32(steps), np.int32(restarts))
+        stops, goes_on = (
+            np.asarray(walk(given._replace(on=np.bool_(on)), ROWS, real)) for on in (False, True)
+        )
+        fell = _fell(whole)
+        assert 3 < fell.sum() < N - 3
+        np.testing.assert_allclose(goes_on, whole, atol=1e-5)
+        np.testing.assert_array_equal(_fell(stops), fell)
+        np.testing.assert_allclose(stops[~fell], whole[~fell], atol=1e-5)
+        assert np.abs(stops[fell] - whole[fell]).max() > 1e-3
+    assert walk._cache_size() == 1
+
+
 def test_order_and_padding_change_nothing():
     first = _laned("apgd", "l2", 7)
     order = RNG.permutation(N)
@@ -126,7 +145,7 @@ def test_dropping_saves_steps_and_no_lane_waits_for_the_slowest():
         jax.debug.callback(lambda: seen.append(1))
         return state + 1
 
-    walk = Walk(begin, step, lambda state: state >= 10, lambda s, rows, state: state)
+    walk = Walk(begin, step, lambda s, state: state >= 10, lambda s, rows, state: state)
     rows = Rows(np.repeat(need[:, None], 2, 1).astype(np.float32), Y, ROWS.number)
     out = in_lanes(walk, 4)(None, rows, np.ones(N, bool))
     jax.effects_barrier()
