@@ -8,17 +8,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from audit.attacks.balls import Norm
-from audit.attacks.lanes import Walk, in_lanes
+from audit.attacks.lanes import Walk, in_lanes, lanes
 from audit.attacks.losses import Loss, LossName
 from audit.attacks.mapped import Rows, Shared
-from audit.devices import batch_size, map_examples, queue_examples
+from audit.devices import batch_size, map_examples, mesh, queue_examples
 from audit.errors import DataError
 from audit.metrics.robustness import Target, inside, movable_scale, numbers, sample
 from audit.registry import Context
 from audit.subject import Subject, decide, run_model
 
 NAMES: dict[str, str] = {"linf": "L-infinity", "l2": "L2", "l1": "L1"}
-BATCH = 256  # rows a batch; larger ones leave more of the last batch to padding
+BATCH = 256  # rows a batch at most; larger ones leave more of the last batch to padding
 PLACES = 1024  # an empty one costs no work
 QUEUED = 2**26  # bytes of inputs on the devices at once, waiting for a lane
 
@@ -94,12 +94,12 @@ def middle(every: list[tuple[Norm, float]]) -> list[tuple[Norm, float]]:
 def attack_rows(s: Search, attack: Any, norm: Norm, eps: float, at: np.ndarray) -> Found:
     """Return what the attack makes of rows `at`, each point judged again in float64 and by the model itself.
 
-    Sizes are passed as arrays, and rows are padded to batches as large as all rows fill, so that one compilation
-    serves every radius however many rows stand.
+    Sizes are passed as arrays and batches padded to one size, so that one compilation serves every radius however
+    many rows stand.
     """
     if not len(at):
         return _judged(s, norm, eps, at, s.target.x[:0])
-    batch = batch_size(len(s.target.y), BATCH, 1)
+    batch = together(s.target.x)
     whole = np.concatenate([at, np.repeat(at[:1], -len(at) % batch)])
     out = map_examples(attack, shared_of(s, eps), rows_of(s, whole), batch=batch)
     return _judged(s, norm, eps, at, out)
@@ -124,6 +124,11 @@ def walk_rows(
     given = shared_of(s, eps, step_size) if shared is None else shared
     out = queue_examples(in_lanes(walk), given, rows_of(s, at), batch=places(s.target.x))
     return _judged(s, norm, eps, at, out)
+
+
+def together(x: np.ndarray) -> int:
+    """Return how many rows like x[n, ...] an attack moves at once: BATCH, or as many as stay in a processor's cache."""
+    return min(BATCH, lanes(x) * mesh().size)
 
 
 def places(x: np.ndarray) -> int:
