@@ -57,7 +57,7 @@ def timed(work: str, case: Case, threads: int, options: argparse.Namespace) -> l
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         live: dict[str, Child] = {}
         for c in CONTENDERS[work]:
-            if (c.library != "jax" and options.gpu) or not any(part in c.name for part in options.only):
+            if (c.library != "jax" and options.gpu) or not _asked(c.name, work, options.only):
                 continue
             try:
                 how = {"library": c.library, "work": c.work, "steps": steps, "threads": threads}
@@ -76,6 +76,12 @@ def timed(work: str, case: Case, threads: int, options: argparse.Namespace) -> l
                     print(error, flush=True)
                     del live[name], rows[name]
     return [_summed(row) for row in rows.values()]
+
+
+def _asked(name: str, work: str, only: list[str]) -> bool:
+    """Return whether a contender is named, or part of its name where that is no other's whole one."""
+    names = [c.name for c in CONTENDERS[work]]
+    return any(part == name if part in names else part in name for part in only)
 
 
 def _started(c: Contender, case: Case, folder: Path, how: Row, options: argparse.Namespace) -> Child:
@@ -164,7 +170,7 @@ def main() -> int:
     parser.add_argument(
         "--victims", nargs="+", default=list(VICTIMS), help="also 'digits', 'digits, PGD-trained'"
     )
-    parser.add_argument("--only", nargs="+", default=[""], help="contenders whose name holds one of these")
+    parser.add_argument("--only", nargs="+", default=[""], help="contenders of this name, or whose names hold it")
     parser.add_argument("--batch", type=int, default=0, help="rows a batch of ours; 0: the audit's own")
     parser.add_argument("--peak-tflops", type=float, help="of the device; by default a large matmul is timed")
     parser.add_argument("--folder", default=str(ROOT / "bench-peers" / "robust_accuracy"))
