@@ -23,6 +23,7 @@ def mesh() -> Mesh:
     return Mesh(np.asarray(jax.devices()), (AXIS,))
 
 
+@lru_cache(maxsize=64)
 def compiled(f: Callable[..., Any]) -> Any:
     """Return f jitted, with what the compiler is told on this backend."""
     return jax.jit(f, compiler_options=_understood(jax.default_backend()))

@@ -6,6 +6,7 @@ import contextlib
 import os
 
 import jax
+from joblib import cpu_count
 
 MOST = 8  # devices; XLA shares what processors are left among them
 FLAG = "xla_force_host_platform_device_count"
@@ -14,15 +15,10 @@ FLAG = "xla_force_host_platform_device_count"
 def share() -> None:
     """Make each processor a device, unless JAX has begun or was told how many there are; GPUs are not touched.
 
-    XLA runs small batches of a network on little more than one processor, however many a device has.
+    XLA runs small batches of a network on little more than one processor, however many a device has. A container's
+    share of the processors and the process's own affinity are kept to.
     """
     told = FLAG in os.environ.get("XLA_FLAGS", "") or getattr(jax.config, "jax_num_cpu_devices", -1) > 0
     if not told:
-        with contextlib.suppress(RuntimeError, AttributeError):  # begun already; a JAX that can't
-            jax.config.update("jax_num_cpu_devices", min(count(), MOST))
-
-
-def count() -> int:
-    """Return how many processors this process may use."""
-    own = getattr(os, "sched_getaffinity", None)
-    return len(own(0)) if own else os.cpu_count() or 1
+        with contextlib.suppress(RuntimeError):  # JAX has begun
+            jax.config.update("jax_num_cpu_devices", min(cpu_count(), MOST))

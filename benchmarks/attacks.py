@@ -170,7 +170,9 @@ def main() -> int:
     parser.add_argument(
         "--victims", nargs="+", default=list(VICTIMS), help="also 'digits', 'digits, PGD-trained'"
     )
-    parser.add_argument("--only", nargs="+", default=[""], help="contenders of this name, or whose names hold it")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="contenders of this name, or whose names hold it"
+    )
     parser.add_argument("--batch", type=int, default=0, help="rows a batch of ours; 0: the audit's own")
     parser.add_argument("--peak-tflops", type=float, help="of the device; by default a large matmul is timed")
     parser.add_argument("--folder", default=str(ROOT / "bench-peers" / "robust_accuracy"))

@@ -13,7 +13,7 @@ import jax
 from audit import processors
 {before}
 processors.share()
-print(len(jax.devices()), processors.count())
+print(len(jax.devices()), processors.cpu_count())
 """
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +34,9 @@ def shap_values(
 
     exact: shap's ExactExplainer over all 2**d coalitions, else its PermutationExplainer. Both fill missing
     columns from every row of the background. columns: how many of the d are explained, all by default; a row keeps
-    the others at its own values. The first call of a process spends some seconds compiling
-    shap's own helpers.
+    the others at its own values.
     """
-    import shap  # seconds to import, so only here
-
+    shap = _uncompiled()
     evaluations, d = 0, x.shape[1] if columns is None else columns
 
     def values(rows: np.ndarray) -> np.ndarray:
@@ -55,9 +55,23 @@ def shap_values(
             explainer, most = shap.ExactExplainer(counted, fill), 2**d + 1
         else:
             explainer, most = shap.PermutationExplainer(counted, fill, seed=seed), PAIRS * (2 * d + 1)
-        found: shap.Explanation = explainer(rows[:, :d], max_evals=most, silent=True)  # pyright: ignore
+        found = explainer(rows[:, :d], max_evals=most, silent=True)
         return np.asarray(found.values, np.float64).reshape(len(rows), d, -1)
 
     parts = [x] if d == x.shape[1] else [row[None] for row in x]
     name = "ExactExplainer" if exact else "PermutationExplainer"
     return Peer(np.concatenate([values(part) for part in parts]), name, evaluations)
+
+
+def _uncompiled() -> Any:
+    """Return shap with its helpers left as Python: numba compiles them for seconds, which a few rows do not need.
+
+    Where shap has been imported before, it stays as it is.
+    """
+    config = importlib.import_module("numba").config  # shap needs it
+    before = config.DISABLE_JIT
+    config.DISABLE_JIT = True
+    try:
+        return importlib.import_module("shap")  # seconds to import, so only here
+    finally:
+        config.DISABLE_JIT = before

@@ -17,7 +17,7 @@ from audit.metrics.robustness import inside
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject, decide, run_model
 from audit.trials import hygiene, pictures, results, tables
-from audit.trials.search import BATCH, NAMES, Search, middle, radii, rows_of, search, shared_of, together
+from audit.trials.search import BATCH, NAMES, Search, abreast, middle, radii, rows_of, search, shared_of
 
 QUICK = {"rows": 64, "steps": 50}  # the most a quick run spends
 POINTS = 20  # of the curve
@@ -147,7 +147,7 @@ def _nearest(s: Search, o: MinimumOptions, norm: Norm) -> _Found:
     moved, size, decided = t.x.copy(), np.where(t.correct, np.inf, 0.0), t.y.copy()
     if len(at):
         attack = minimum_rows(model.apply, norm, s.loss, o.steps, o.targets)
-        out = map_examples(attack, shared_of(s, 0.0), rows_of(s, at), batch=together(s.target.x))
+        out = map_examples(attack, shared_of(s, 0.0), rows_of(s, at), batch=abreast(s.target.x))
         decided[at] = decide(run_model(model, out.x, batch=BATCH), model)
         space = {"scale": t.scale, "low": t.low, "high": t.high}
         for i, row in enumerate(at):

@@ -99,7 +99,7 @@ def attack_rows(s: Search, attack: Any, norm: Norm, eps: float, at: np.ndarray) 
     """
     if not len(at):
         return _judged(s, norm, eps, at, s.target.x[:0])
-    batch = together(s.target.x)
+    batch = abreast(s.target.x)
     whole = np.concatenate([at, np.repeat(at[:1], -len(at) % batch)])
     out = map_examples(attack, shared_of(s, eps), rows_of(s, whole), batch=batch)
     return _judged(s, norm, eps, at, out)
@@ -126,7 +126,7 @@ def walk_rows(
     return _judged(s, norm, eps, at, out)
 
 
-def together(x: np.ndarray) -> int:
+def abreast(x: np.ndarray) -> int:
     """Return how many rows like x[n, ...] an attack moves at once: BATCH, or as many as stay in a processor's cache."""
     return min(BATCH, lanes(x) * mesh().size)
 

@@ -1,5 +1,8 @@
 """Attributions beside shap: the same numbers, and shap's own type for its plots."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,3 +109,18 @@ def test_logit_of_a_share_follows_from_the_chain_rule_and_refuses_the_ends():
     assert value == pytest.approx(np.log(0.25 / 0.75)) and error == pytest.approx(found.error / (0.25 * 0.75))
     with pytest.raises(ValueError, match="strictly between"):
         _ = share(np.zeros(3), np.ones(3)).logit
+
+
+ALONE = """
+import numpy as np
+from audit.attribution.peer import shap_values
+x = np.eye(3, 4, dtype=np.float32)
+shap_values(lambda rows: rows[:, :1] ** 2, x, np.zeros((2, 4), np.float32), exact=True)
+import numba, shap.utils._masked_model
+print(type(shap.utils._masked_model._build_fixed_output).__name__, bool(numba.config.DISABLE_JIT))
+"""
+
+
+def test_shaps_helpers_are_not_compiled_and_numba_is_left_as_it_was():
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True)
+    assert done.stdout.split() == ["function", "False"], done.stderr
