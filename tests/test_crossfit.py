@@ -13,7 +13,7 @@ import audit
 import models.train
 from audit import crossfit, row_outcomes, store
 from audit.assemble import read_data, read_model
-from audit.attacks.mapped import pgd_rows
+from audit.attacks.walks import pgd_walk
 from audit.attribution import margins, players
 from audit.attribution.gradients import integrated_gradients
 from audit.attribution.shapley import shapley
@@ -26,7 +26,7 @@ from audit.networks import Order, started
 from audit.policies import load_policy
 from audit.registry import checks, find
 from audit.subject import observe, run_model
-from audit.trials.search import attack_rows, search, shared_of
+from audit.trials.search import search, walk_rows
 
 CHECKS = {"accuracy.overall": {}, "calibration.reliability": {}}
 POLICY = {
@@ -147,8 +147,8 @@ def test_an_attack_leaves_the_fold_as_it_is(subject):
         ctx = context("robustness.pgd", 0, True, None, {}, lambda done, total: None)
         s = search(subject, None, "margin", ctx)
         assert s.target.scale[-1] == 0 and (s.target.scale[:2] > 0).all()
-        attack = pgd_rows(subject.model.apply, norm, s.loss, 3, 1)
-        found = attack_rows(s, attack, norm, 0.5, np.arange(40), shared=shared_of(s, 0.5, 0.2))
+        attack = pgd_walk(subject.model.apply, norm, s.loss, 3, 1)
+        found = walk_rows(s, attack, norm, 0.5, np.arange(40), 0.2)
         assert (found.moved[:, -1] == s.target.x[:40, -1]).all() and (
             found.moved[:, :2] != s.target.x[:40, :2]
         ).any()
