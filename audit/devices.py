@@ -13,8 +13,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 AXIS = "example"
-# On CPUs attacks compile in a third to a half of the usual time and run as fast (measured: networks of tables and
-# images, PGD, Auto-PGD, FAB and Square) at LLVM's first level of optimisation, without MLIR's emitters of fusions.
+# On CPUs attacks compile in a third to a half of the usual time and run as fast (measured: networks of images, PGD,
+# Auto-PGD, FAB and Square) at LLVM's first level of optimisation, without MLIR's emitters of fusions.
 COMPILER = {"cpu": {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}}
 
 
