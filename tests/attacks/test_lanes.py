@@ -1,10 +1,13 @@
 """Rows in lanes: each ends as it would alone, whoever fell before, however many lanes and devices there are."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import audit.attacks.autoattack as suite
 from audit.attacks.anneal import anneal
 from audit.attacks.apgd import apgd
 from audit.attacks.fab import fab
@@ -123,6 +126,18 @@ def test_one_compilation_of_auto_pgd_serves_every_budget_and_goes_on_after_a_fal
         np.testing.assert_allclose(stops[~fell], whole[~fell], atol=1e-5)
         assert np.abs(stops[fell] - whole[fell]).max() > 1e-3
     assert walk._cache_size() == 1
+
+
+def test_autoattack_fells_the_same_rows_alone_and_in_the_queues_of_two_devices(monkeypatch):
+    assert jax.device_count() == 2
+    monkeypatch.setattr(suite, "QUERIES", 200)
+    given = (_net, NET, jnp.asarray(X), jnp.asarray(Y), jax.random.key(3))
+    space = {"eps": EPS["l2"], "norm": "l2", "low": 0.0, "high": 1.0, "classes": 5}
+    alone = suite.autoattack(*given, **space)
+    queued = suite.autoattack(*given, **space, queued=partial(queue_examples, batch=64))
+    assert 3 < (alone.by >= 0).sum() < N - 3
+    np.testing.assert_array_equal(queued.by, alone.by)
+    np.testing.assert_array_equal(_fell(queued.x), _fell(alone.x))
 
 
 def test_order_and_padding_change_nothing():
