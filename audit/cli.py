@@ -120,7 +120,7 @@ def gate(
 ) -> None:
     """Judge a stored record again, under its own policy or another, and exit with the verdict."""
     from audit import gate as judge
-    from audit import screen, store
+    from audit import ledger, screen, store
     from audit.policies import load_policy
 
     record = store.open_run(run)
@@ -129,8 +129,20 @@ def gate(
     known = {rule.check: asked for rule in rules.rules} | dict.fromkeys(rules.requires, asked)
     judge.refuse(rules, known)  # what was not measured: NOT-ESTIMABLE
     today = dt.datetime.now(dt.UTC).date()
-    decisions, verdict, code = judge.judge(record.results, rules, on=today, quick=record.quick)
-    again = {"decisions": decisions, "verdict": verdict, "exit_code": code, "policy": rules}
+    decisions, verdict, code = judge.judge(
+        record.results,
+        rules,
+        on=today,
+        quick=record.quick,
+        concerns=(doubts := ledger.judged_again(record, rules)),
+    )
+    again = {
+        "decisions": decisions,
+        "verdict": verdict,
+        "exit_code": code,
+        "policy": rules,
+        "concerns": doubts,
+    }
     record = record.model_copy(update={**again, "unmet": judge.unmet(record.results, rules)})
     if json_:
         print(screen.as_json(record, decisions, verdict, code, run))

@@ -143,7 +143,9 @@ def _judged_again(record: Record) -> Iterator[str]:
     """Yield where verdicts do not follow from the record's own numbers under its own policy."""
     judged = record.volatile.judged
     on = judged.date() if judged else dt.datetime.now(dt.UTC).date()
-    decisions, verdict, code = gate.judge(record.results, record.policy, on=on, quick=record.quick)
+    decisions, verdict, code = gate.judge(
+        record.results, record.policy, on=on, quick=record.quick, concerns=record.concerns
+    )
     again = f"judged again by {record.tool.partition(' ')[0]}"
     if len(decisions) != len(record.decisions):
         yield f"decisions: {len(record.decisions)} stored, {len(decisions)} {again}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import reports.html
 from audit.evidence import Record, canonical
-from reports import exports, words
+from reports import concerns, exports, words
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -41,6 +41,7 @@ def statement(record: Record, files: Mapping[str, str]) -> dict[str, Any]:
         how = "passedTests" if d.verdict == "PASS" else "warnedTests" if mild else "failedTests"
         tests[how].append(f"{exports.case_name(d)}: {d.verdict}")
     tests["failedTests"] += [f"requires: {words.ended(text)}" for text in record.unmet]
+    tests["warnedTests"] += concerns.lines(record)
     policy = hashlib.sha256(canonical(record.policy.model_dump(mode="json"))).hexdigest()
     config = hashlib.sha256(canonical(record.config)).hexdigest()
     configuration = [_resource("configuration", config), _resource("policy", policy)]
