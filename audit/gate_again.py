@@ -1,0 +1,44 @@
+"""A stored record judged again: its decisions under a policy, and the estimates that its statistics do not give."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+
+from audit import gate, stats
+from audit.evidence import Estimate, Policy, Record
+
+
+def judged(record: Record, policy: Policy, on: dt.date) -> Record:
+    """Return the record with the decisions, verdict, exit code and unmet requirements of its stored numbers.
+
+    policy: its own or another. on: the date on which waivers count.
+    """
+    decisions, verdict, code = gate.judge(record.results, policy, on=on, quick=record.quick)
+    unmet = gate.unmet(record.results, policy)
+    made = {"decisions": decisions, "verdict": verdict, "exit_code": code, "unmet": unmet, "policy": policy}
+    return record.model_copy(update=made)
+
+
+def estimates(record: Record) -> Iterator[str]:
+    """Yield each stored estimate whose value its own statistics do not give."""
+    for result in record.results:
+        for m in result.findings.measurements:
+            wrong = _wrong(m.estimate)
+            if wrong:
+                where = "".join(f", {key}={value}" for key, value in sorted(m.where.items()))
+                yield f"results.{result.check}: {m.name}{where} is {m.estimate.value:.6g}, {wrong}"
+
+
+def _wrong(e: Estimate) -> str:
+    """Return how a bounded estimate differs from its statistics, or nothing."""
+    if e.value is None or e.statistic is None or e.kind != "bounded":
+        return ""
+    try:
+        value = stats.point(e.statistic)
+    except (ValueError, ArithmeticError) as error:
+        return f"its statistics are impossible ({error})"
+    return (
+        "" if math.isclose(value, e.value, rel_tol=1e-6, abs_tol=1e-9) else f"its statistics make {value:.6g}"
+    )
