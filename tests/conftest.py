@@ -15,6 +15,13 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = (  # not the user's; workers share the
     else tempfile.mkdtemp(prefix="jax-audit-tests-")
 )
 
+os.environ["XDG_STATE_HOME"] = (  # nor the user's keys
+    os.environ["XDG_STATE_HOME"]
+    if "PYTEST_XDIST_WORKER" in os.environ
+    else tempfile.mkdtemp(prefix="jax-audit-state-")
+)
+os.environ.pop("JAX_AUDIT_CACHE_KEY", None)
+
 import atexit
 import hashlib
 import re
@@ -35,6 +42,7 @@ from audit.subject import Catalogue, Dataset, DecisionRule, Feature, Model, Spli
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+    atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("audit", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("audit")

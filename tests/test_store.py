@@ -19,7 +19,6 @@ from audit.evidence import (
     Record,
     Volatile,
 )
-from audit.kept import Kept
 from audit.opening import open_run
 
 
@@ -103,17 +102,6 @@ def test_earlier_judgements_count_the_same_test_rows(tmp_path):
 def test_the_digest_ignores_the_volatile_block_alone():
     assert record().digest == record(volatile=Volatile()).digest
     assert record().digest != record(name="other").digest
-
-
-def test_kept_results_come_back_and_damaged_ones_do_not(tmp_path):
-    kept = Kept(tmp_path)
-    assert kept.result("d") is None
-    kept.keep("d", with_file(), {"c/f.bin": b"bytes"})
-    assert kept.result("d") == (with_file(), {"c/f.bin": b"bytes"})
-    (tmp_path / ".finished/d/c/f.bin").write_bytes(b"damaged")
-    assert kept.result("d") is None
-    kept.keep("d", with_file(), {"c/f.bin": b"bytes"})
-    assert kept.result("d") is not None
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
