@@ -64,7 +64,7 @@ def test_a_changed_record_is_refused(tmp_path):
     folder = store.write(tmp_path, record(), {})
     path = folder / store.EVIDENCE
     path.write_text(path.read_text().replace("NOT-ESTIMABLE", "PASS"))
-    with pytest.raises(StoreError, match=r"not as it was written: evidence\.json was changed"):
+    with pytest.raises(StoreError, match=r"not as it was written: evidence\.json: verdict was changed"):
         open_run(folder)
 
 
