@@ -28,6 +28,7 @@ from audit.evidence import (
     Remedied,
     Rule,
     Volatile,
+    canonical,
 )
 from audit.opening import open_run
 from audit.rendering import RENDER
@@ -213,6 +214,56 @@ def test_a_sidecar_resealed_in_the_manifest_alone_is_caught(folder):
     value = json.loads((folder / "evidence.json").read_bytes())
     (folder / "manifest.json").write_bytes(manifest.of(folder, value))
     assert any("c/rows.csv" in p for p in verify(folder).problems)
+
+
+@pytest.mark.parametrize("key", ["schema", "record", "files", "parts", "self"])
+@pytest.mark.parametrize(
+    "value", [None, 3, True, "x", [], [1], {}, {"evidence.json": 3}, {"evidence.json": None}]
+)
+def test_a_manifest_with_a_value_of_another_type_is_changed(folder, monkeypatch, capsys, key, value):
+    listed = json.loads((folder / "manifest.json").read_bytes())
+    listed[key] = value
+    if key != "self":
+        listed["self"] = store.sha256(canonical({k: v for k, v in listed.items() if k != "self"}))
+    (folder / "manifest.json").write_bytes(canonical(listed))
+    assert command(monkeypatch, "verify", folder) == 1
+    said = capsys.readouterr()
+    assert "manifest.json was changed" in said.out or "evidence.json: " in said.out
+    assert said.err == "" and command(monkeypatch, "gate", folder) == 2
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a": NaN}', b"\xff", b"null", b'{"schema": []}'])
+def test_a_hostile_file_of_a_run_is_one_line(folder, monkeypatch, capsys, content):
+    for name in ("manifest.json", "verdict.json", "evidence.json"):
+        (folder / name).write_bytes(content)
+        assert command(monkeypatch, "verify", folder) == 1
+        assert "Traceback" not in capsys.readouterr().err
+        assert command(monkeypatch, "gate", folder) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", [".", "..", "remedies/../..", "/tmp", "other"])
+def test_a_remedied_models_folder_elsewhere_is_no_folder_of_the_run(folder, place):
+    edited(folder, "evidence.json", lambda r: r["remedies"][0].update(folder=place), resealed=True)
+    assert any("is no folder of remedies/" in problem for problem in verify(folder).problems)
+
+
+def test_an_estimate_that_its_statistics_do_not_give_is_named(folder):
+    def change(value):
+        value["results"][0]["findings"]["measurements"][1]["estimate"]["value"] = 0.5
+
+    edited(folder, "evidence.json", change, resealed=True)
+    wanted = "results.accuracy.overall: recall, class=a is 0.5, its statistics make 0.8"
+    assert wanted in verify(folder).problems
+
+
+def test_pages_for_one_audience_are_rebuilt_and_compared(folder, monkeypatch):
+    for audience in ("executive", "regulator", "engineer"):
+        assert command(monkeypatch, "report", folder, "--audience", audience) == 0
+    assert verify(folder).problems == ()
+    page = folder / "report-regulator.html"
+    page.write_bytes(page.read_bytes().replace(b"PASS", b"FAIL"))
+    assert any("report-regulator.html was added" in problem for problem in verify(folder).problems)
 
 
 def test_other_weights_than_the_records_are_caught(folder):
