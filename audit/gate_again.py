@@ -22,7 +22,7 @@ def judged(record: Record, policy: Policy, on: dt.date) -> Record:
 
 
 def estimates(record: Record) -> Iterator[str]:
-    """Yield each stored estimate whose value its own statistics do not give."""
+    """Yield each stored estimate whose value or interval its own statistics do not give."""
     for result in record.results:
         for m in result.findings.measurements:
             wrong = _wrong(m.estimate)
@@ -35,10 +35,21 @@ def _wrong(e: Estimate) -> str:
     """Return how a bounded estimate differs from its statistics, or nothing."""
     if e.value is None or e.statistic is None or e.kind != "bounded":
         return ""
+    tail = (1 - e.level) / 2
     try:
         value = stats.point(e.statistic)
+        low = None if e.low is None else stats.low_bound(e.statistic, tail)
+        high = None if e.high is None else stats.high_bound(e.statistic, tail)
     except (ValueError, ArithmeticError) as error:
         return f"its statistics are impossible ({error})"
-    return (
-        "" if math.isclose(value, e.value, rel_tol=1e-6, abs_tol=1e-9) else f"its statistics make {value:.6g}"
-    )
+    if not _close(value, e.value):
+        return f"its statistics make {value:.6g}"
+    for name, end, own in (("low", e.low, low), ("high", e.high, high)):
+        if end is not None and own is not None and not _close(own, end):
+            return f"its interval's {name} end {end:.6g}, its statistics make {own:.6g}"
+    return ""
+
+
+def _close(a: float, b: float) -> bool:
+    """Tell whether two numbers are one but for the last digits of another machine."""
+    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9)

@@ -145,7 +145,7 @@ def test_a_changed_remedied_record_is_refused(ran, tmp_path):
     folder = out / record.volatile.run_id
     verdict = folder / record.remedies[0].folder / "verdict.json"
     verdict.write_text(json.dumps({**json.loads(verdict.read_text()), "record": "0" * 64}))
-    with pytest.raises(StoreError, match="absent or was changed"):
+    with pytest.raises(StoreError, match=r"verdict\.json was changed"):
         open_run(folder)
 
 

@@ -257,6 +257,14 @@ def test_an_estimate_that_its_statistics_do_not_give_is_named(folder):
     assert wanted in verify(folder).problems
 
 
+def test_an_interval_that_its_statistics_do_not_give_is_named(folder):
+    def change(value):
+        value["results"][0]["findings"]["measurements"][1]["estimate"]["low"] = 0.79
+
+    edited(folder, "evidence.json", change, resealed=True)
+    assert any("recall, class=a is 0.8, its interval's low end 0.79" in p for p in verify(folder).problems)
+
+
 def test_pages_for_one_audience_are_rebuilt_and_compared(folder, monkeypatch):
     for audience in ("executive", "regulator", "engineer"):
         assert command(monkeypatch, "report", folder, "--audience", audience) == 0
