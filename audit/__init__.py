@@ -7,6 +7,7 @@ from typing import Any
 
 _PUBLIC = {
     "run": "audit.pipeline",
+    "open_run": "audit.opening",
     "Record": "audit.evidence",
     "Policy": "audit.evidence",
     "Rule": "audit.evidence",

@@ -13,7 +13,7 @@ from audit.check_run import run_check
 from audit.clock import Clock
 from audit.config import Loaded
 from audit.digests import model_digest, of_arrays, software, source_digest
-from audit.evidence import CheckResult, Record
+from audit.evidence import CheckResult, Record, policy_digest
 from audit.examine import examine
 from audit.kept import Kept
 from audit.registry import find
@@ -97,6 +97,7 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             **digests,
             "rows": ledger.rows_digest(desk.rows),
             "source": source_digest(),
+            "policy": policy_digest(loaded.policy),
             **{path: store.sha256(data) for path, data in sidecar.items()},
             **({} if made.weights is None else {"weights": checkpoint.digest(made.weights)}),
         },

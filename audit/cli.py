@@ -27,6 +27,9 @@ Set = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the verdict alone.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Unverified = Annotated[
+    bool, typer.Option("--unverified", help="Let a bare record, which no manifest vouches for, exit 0.")
+]
 
 
 @app.command()
@@ -115,46 +118,38 @@ def plan(
 def gate(
     run: Run,
     policy: Annotated[str | None, typer.Option(help="Another policy: a shipped name or a file.")] = None,
+    unverified: Unverified = False,
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
     """Judge a stored record again, under its own policy or another, and exit with the verdict."""
     from audit import gate as judge
-    from audit import ledger, screen, store
+    from audit import gate_again, ledger, screen
+    from audit.opening import open_run
     from audit.policies import load_policy
 
-    record = store.open_run(run)
+    record = open_run(run, unverified=True)
     rules = load_policy(policy, Path.cwd()) if policy else record.policy
     asked = [rule.name for rule in rules.rules]
     known = {rule.check: asked for rule in rules.rules} | dict.fromkeys(rules.requires, asked)
     judge.refuse(rules, known)  # what was not measured: NOT-ESTIMABLE
-    today = dt.datetime.now(dt.UTC).date()
-    decisions, verdict, code = judge.judge(
-        record.results,
-        rules,
-        on=today,
-        quick=record.quick,
-        concerns=(doubts := ledger.judged_again(record, rules)),
-    )
-    again = {
-        "decisions": decisions,
-        "verdict": verdict,
-        "exit_code": code,
-        "policy": rules,
-        "concerns": doubts,
-    }
-    record = record.model_copy(update={**again, "unmet": judge.unmet(record.results, rules)})
+    today, doubts = dt.datetime.now(dt.UTC).date(), ledger.judged_again(record, rules)
+    record = gate_again.judged(record, rules, today, doubts)
+    if record.unverified and not unverified and record.exit_code == 0:
+        record = record.model_copy(update={"exit_code": 3})
+        screen.note(f"{run} is a bare record, not verified: exit code 3, never 0, without --unverified")
     if json_:
-        print(screen.as_json(record, decisions, verdict, code, run))
+        print(screen.as_json(record, record.decisions, record.verdict, record.exit_code, run))
     else:
         _summary(record, quiet)
-    raise typer.Exit(code)
+    raise typer.Exit(record.exit_code)
 
 
 @app.command()
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN", help="The earlier run: what was there.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="The later run: better or worse?")],
+    unverified: Unverified = False,
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -162,11 +157,16 @@ def compare(
 
     Exit code 1 when a measure with a blocking rule is significantly worse, 3 when one cannot be compared, else 0.
     """
-    from audit import compare_words, row_outcomes, screen, store
+    from audit import compare_words, row_outcomes, screen
     from audit.compare import compare as between
+    from audit.opening import open_run
 
-    a, b = store.open_run(first), store.open_run(second)
-    found = between(a, b, row_outcomes.read(first, a), row_outcomes.read(second, b))
+    a, b = (open_run(run, unverified=True) for run in (first, second))
+    rows = row_outcomes.read(first, a), row_outcomes.read(second, b)
+    found = between(a, b, *rows, unverified=unverified)
+    for run, record in ((first, a), (second, b)):
+        if record.unverified and not unverified:
+            screen.note(f"{run} is a bare record, not verified: never exit code 0 without --unverified")
     if json_:
         print(found.model_dump_json(indent=1))
     else:
@@ -192,12 +192,15 @@ def report(
 ) -> None:
     """Rebuild a report or an export from a stored record, byte for byte."""
     from audit import rendering, screen, store
+    from audit.opening import open_run
 
     name, render = rendering.chosen(format_, audience)
-    record = store.open_run(run)
+    record = open_run(run, unverified=True)
     target = out or (run if run.is_dir() else run.parent) / name
     store.replace(target, render(record))
     screen.OUT.print(str(target), markup=False)
+    if record.unverified:
+        screen.note(f"{run} is a bare record, not verified, and the page says so")
 
 
 @app.command()
@@ -206,22 +209,31 @@ def verify(
     key: Annotated[
         Path | None, typer.Option(help="An Ed25519 public key (PEM): the run must be signed by it.")
     ] = None,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=SHA", help="What it must be about: model, data, test, policy or record."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Check every digest of a run folder and judge its numbers again; exit 1 with what differs, by name."""
-    from audit import manifest, screen, signing
+    from audit import expected, manifest, screen, signing
     from audit.verify import verify as check
 
+    wanted = expected.parsed(expect or ())
     found = check(run)
-    problems = list(found.problems)
-    if key:
-        problems += signing.problems(run, found.record, key) if found.record else []
+    problems = [f"CHANGED {problem}" for problem in found.problems]
+    if found.record:
+        signed = signing.problems(run, found.record, key) if key else []
+        problems += [f"CHANGED {problem}" for problem in signed]
+        problems += [f"ANOTHER {problem}" for problem in expected.problems(found.record, wanted)]
     for problem in problems:
-        screen.OUT.print(f"CHANGED {problem}", markup=False)
-    if not problems and not quiet:
-        signed = (run / manifest.SIGNATURE).exists()
-        how = f"signed with {key}" if key else "signature not checked: give --key" if signed else "not signed"
+        screen.OUT.print(problem, markup=False)
+    if not problems and not quiet and found.record:
+        sealed = (run / manifest.SIGNATURE).exists()
+        how = f"signed with {key}" if key else "signature not checked: give --key" if sealed else "not signed"
         screen.OUT.print(f"as written: {found.files:,} files, {how}", markup=False)
+        for name, digest in expected.digests(found.record).items():
+            screen.OUT.print(f"  {name}={digest or 'none'}", markup=False)
     raise typer.Exit(1 if problems else 0)
 
 

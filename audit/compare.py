@@ -31,7 +31,8 @@ class Comparison(Frozen):
     """The changes from run a to run b, those of gated measures first, and the answer.
 
     REGRESSION: a gated measure is significantly worse. NOT COMPARABLE: none is, but there is no gated
-    measure, or one cannot be compared, or a run was quick. paired: how many rows both runs judged, if paired.
+    measure, or one cannot be compared, or a run was quick or is not verified. paired: how many rows both runs
+    judged, if paired.
     """
 
     a: Run
@@ -51,12 +52,14 @@ def compare(
     outcomes_b: RowOutcomes | None = None,
     *,
     alpha: float | None = None,
+    unverified: bool = False,
 ) -> Comparison:
     """Return what changed from a to b, tested one-sided at alpha (by default that of b's policy).
 
     A measure that row outcomes give is paired where both runs judged the same rows; any other is bounded as
     of independent samples. Gated measures, those that a blocking rule of either policy names, are tested by
-    Holm's procedure, all others by Benjamini and Hochberg's. Raises StoreError where row outcomes are not
+    Holm's procedure, all others by Benjamini and Hochberg's. unverified: bare records may show that nothing got
+    worse, too. Raises StoreError where row outcomes are not
     those of their record.
     """
     alpha = b.policy.alpha if alpha is None else alpha
@@ -73,7 +76,8 @@ def compare(
         if k in gates:
             changes.append(compare_one.lone(f, gates[k], b if k in first else a, in_a=k in first))
     changes = _worded([*changes, *_unmatched(a, b)], alpha)
-    answer = _answer(changes, quick=a.quick or b.quick)
+    untold = (a.unverified or b.unverified) and not unverified
+    answer = _answer(changes, open_=a.quick or b.quick or untold)
     return Comparison(
         a=_run(a),
         b=_run(b),
@@ -178,12 +182,15 @@ def _word(change: Change, worse: bool, better: bool) -> Word:
     return "worse" if worse else "better" if better else "undecided"
 
 
-def _answer(changes: Sequence[Change], *, quick: bool) -> Answer:
-    """Return the answer that the gated changes give; what could not be compared is never an all-clear."""
+def _answer(changes: Sequence[Change], *, open_: bool) -> Answer:
+    """Return the answer that the gated changes give; open_: it can be no all-clear (quick, or not verified).
+
+    What could not be compared is never an all-clear.
+    """
     words = {change.word for change in changes if change.rules}
     if "worse" in words:
         return "REGRESSION"
-    return "NOT COMPARABLE" if quick or not words or "not comparable" in words else "NO REGRESSION SHOWN"
+    return "NOT COMPARABLE" if open_ or not words or "not comparable" in words else "NO REGRESSION SHOWN"
 
 
 def _order(change: Change) -> tuple[Any, ...]:

@@ -67,6 +67,11 @@ def notes(a: Record, b: Record, unequal: str, lone: int) -> tuple[str, ...]:
     for x, y in _both(a, b):
         for name, p, q in _differing(x, y):
             said.append(f"{x.check} had other options: {name} {p!r} in the first run, {q!r} in the second.")
+    for which, record in (("first", a), ("second", b)):
+        if record.unverified:
+            said.append(
+                f"The {which} run is not verified: it was read from a bare record, without a manifest."
+            )
     if a.quick or b.quick:
         said.append("A quick run spends too little to show that nothing got worse.")
     if a.policy != b.policy:

@@ -39,7 +39,7 @@ def _why(comparison: Comparison, gated: list[Change]) -> str:
     if lost:
         return f"{lost} of {numbers.plural(len(gated), 'gated measure')} cannot be compared"
     if comparison.answer == "NOT COMPARABLE":
-        return "a run was quick"
+        return "a run was quick or is not verified"
     return f"none of {numbers.plural(len(gated), 'gated measure')} is shown to be worse"
 
 

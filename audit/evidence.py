@@ -340,6 +340,9 @@ class Record(Frozen):
     remedies: tuple[Remedied, ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
     volatile: Volatile = Volatile()
+    unverified: bool = Field(
+        default=False, exclude=True, description="read from a bare record: set by readers, never stored"
+    )
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
@@ -357,3 +360,8 @@ class Record(Frozen):
 def canonical(value: Any) -> bytes:
     """Return plain values as canonical UTF-8 JSON: sorted keys, one layout."""
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return the SHA-256 of a policy's canonical JSON: its rules, levels, requirements, waivers and crosswalks."""
+    return hashlib.sha256(canonical(policy.model_dump(mode="json"))).hexdigest()

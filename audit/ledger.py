@@ -42,7 +42,7 @@ class Look:
 
 def look(rows: np.ndarray, model: str, policy: Policy) -> Look:
     """Return the look of a model (its digest) under a policy at rows with these digests[n] (uint64)."""
-    return Look(rows_digest(rows), model, policy_digest(policy), rows)
+    return Look(rows_digest(rows), model, asked_digest(policy), rows)
 
 
 def rows_digest(rows: np.ndarray) -> str:
@@ -50,7 +50,7 @@ def rows_digest(rows: np.ndarray) -> str:
     return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()
 
 
-def policy_digest(policy: Policy) -> str:
+def asked_digest(policy: Policy) -> str:
     """Return the digest of what a policy asks: rules, levels, requirements; not its name, waivers or looks."""
     asked = policy.model_dump(mode="json", include=ASKS)
     for rule in asked["rules"]:
@@ -93,9 +93,9 @@ def add(asked: Look) -> None:
 
 def judged_again(record: Record, policy: Policy) -> tuple[Concern, ...]:
     """Return a stored record's concerns under a policy; another one than its own is a look of its own, remembered."""
-    if policy_digest(policy) == policy_digest(record.policy) and policy.looks == record.policy.looks:
+    if asked_digest(policy) == asked_digest(record.policy) and policy.looks == record.policy.looks:
         return record.concerns
-    asked = Look(record.digests.get("rows", ""), record.digests.get("model", ""), policy_digest(policy))
+    asked = Look(record.digests.get("rows", ""), record.digests.get("model", ""), asked_digest(policy))
     earlier = before(asked) if asked.rows else None
     if earlier is not None:
         add(asked)

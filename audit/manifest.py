@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,10 @@ from audit.evidence import canonical
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.dsse.json"
 SCHEMA = "jax-audit/manifest/1"
+ABSENT = f"{MANIFEST} is absent: no file's digest is known"
 _KEYS = {"schema", "record", "files", "parts", "self"}
+_OWN = ("evidence.json", "verdict.json")  # a run folder's own files, without which there is no run
+_DIGEST = re.compile("[0-9a-f]{64}")
 _LISTED = {
     "results": "check",
     "decisions": "rule",
@@ -69,12 +73,17 @@ def read(data: bytes) -> dict[str, Any]:
     """Return a manifest's values; ValueError, with what is wrong, for what `of` cannot have written."""
     try:
         value = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"it cannot be read ({error})") from None
     if not isinstance(value, dict) or value.get("schema") != SCHEMA or set(value) != _KEYS:
         raise ValueError(f"it is no {SCHEMA}")
-    if not all(isinstance(value[key], dict) for key in ("files", "parts")):
-        raise ValueError("it lists no digests")
+    listed = [value[key] for key in ("files", "parts") if isinstance(value[key], dict)]
+    digests = [value["record"], value["self"], *(digest for one in listed for digest in one.values())]
+    if len(listed) < 2 or not all(isinstance(d, str) and _DIGEST.fullmatch(d) for d in digests):
+        raise ValueError("it lists what is no SHA-256")
+    absent = [name for name in _OWN if name not in value["files"]]
+    if absent:
+        raise ValueError(f"it does not list {' and '.join(absent)}")
     rest = {key: part for key, part in value.items() if key != "self"}
     if canonical(value) != data or value["self"] != _of(rest):
         raise ValueError("its own digest is another")

@@ -17,6 +17,7 @@ from audit import (
     row_digests,
     store,
 )
+from audit import kept as finished
 from audit.assemble import Assembled, read_data, read_model
 from audit.audited import Desk, audited
 from audit.clock import Clock, Progress
@@ -25,7 +26,6 @@ from audit.crossfit import FOLDS
 from audit.digests import dataset_digest
 from audit.errors import ConfigError
 from audit.evidence import Record
-from audit.kept import Kept
 from audit.registry import checks as every_check
 from audit.registry import find
 from audit.run_folder import write
@@ -49,9 +49,9 @@ def run(
 
     config is a file, a shipped name, a mapping or a loaded configuration; `data` and `model` stand in for
     its blocks of that name. quick spends less and can never PASS. reuse takes finished work from earlier
-    runs with the same content; of a `model` given here nothing is kept, since its code has no digest. After
-    time_budget seconds no check and no attack's stage begins; what is unfinished then cannot PASS. Raises
-    AuditError for anything the user can mend.
+    runs with the same content and cache key; of a `model` given here nothing is kept, since its code has no
+    digest. After time_budget seconds no check and no attack's stage begins; what is unfinished then cannot PASS.
+    Raises AuditError for anything the user can mend.
     """
     started = dt.datetime.now(dt.UTC)
     clock = Clock(progress, dict(seconds or {}), time_budget)
@@ -61,7 +61,7 @@ def run(
     policy_refused.refuse(loaded.policy, checks)
     gate_crosswalk.refuse(loaded.policy, every_check())
     folder = store.prepared(out_folder(loaded, out))
-    kept = Kept(folder) if reuse else None
+    kept = finished.opened(folder) if reuse else None
 
     with clock("data"):
         dataset = data if data is not None else read_data(loaded)

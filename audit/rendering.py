@@ -30,6 +30,10 @@ RENDER: Mapping[str, Renderer] = {
     "parquet": ("measurements.parquet", reports.measurements.render_parquet),
 }
 READERS = {"executive": "exec", "regulator": "reg", "engineer": "eng"}
+PAGES: Mapping[str, Callable[[Record], bytes]] = {  # every file that `report` writes, by its name
+    **dict(RENDER.values()),
+    **{f"report-{name}.html": partial(reports.html.render, reader=key) for name, key in READERS.items()},
+}
 
 
 def chosen(format_: str, audience: str | None = None) -> Renderer:
@@ -44,4 +48,5 @@ def chosen(format_: str, audience: str | None = None) -> Renderer:
         raise ConfigError(
             f"--audience={audience!r} with --format={format_!r}", "--format=html, which has readers"
         )
-    return f"report-{audience}.html", partial(reports.html.render, reader=READERS[audience])
+    name = f"report-{audience}.html"
+    return name, PAGES[name]

@@ -84,13 +84,15 @@ def of(subject: Subject) -> bytes:
 
 
 def read(run: Path, record: Record) -> RowOutcomes | None:
-    """Return the row outcomes of a run folder, or None where its record has none.
+    """Return the row outcomes of a run folder, or None where its record has none, or is bare and stands alone.
 
     Raises StoreError where the file is absent, was changed, or is not what `of` writes.
     """
     if PATH not in record.digests:
         return None
     path = (run if run.is_dir() else run.parent) / PATH
+    if record.unverified and not path.exists():
+        return None
     data = path.read_bytes() if path.is_file() else b""
     if sha256(data) != record.digests[PATH]:
         raise StoreError(f"{path} is absent or was changed", f"sha256 {record.digests[PATH][:12]}...")

@@ -57,8 +57,14 @@ def as_json(
         "decisions": [d.model_dump(mode="json") for d in decisions],
         "remedies": [{"remedy": t.remedy, "status": t.status, "verdict": t.verdict} for t in record.remedies],
         "unmet": list(record.unmet),
+        "verified": not record.unverified,
     }
     return json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def note(message: str) -> None:
+    """Print one line that is no error to standard error; returns nothing."""
+    ERR.print(f"note: {message}", markup=False)
 
 
 def error(message: str) -> None:

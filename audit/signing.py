@@ -42,7 +42,7 @@ def problems(folder: Path, record: Record, key: Path) -> list[str]:
         return [f"{manifest.SIGNATURE} is absent: the run is not signed"]
     try:
         envelope, payload, sealed = _opened(path.read_bytes())
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         return [f"{manifest.SIGNATURE} was changed: it is no signed statement ({error!r})"]
     if envelope["signatures"][0]["keyid"] != _id(public):
         return [f"{manifest.SIGNATURE} is by another key than {key}"]

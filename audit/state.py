@@ -6,13 +6,17 @@ import os
 from pathlib import Path
 
 
+def path() -> Path:
+    """Return $XDG_STATE_HOME/jax-audit, by default ~/.local/state/jax-audit; RuntimeError for a user without a home."""
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".local" / "state") / "jax-audit"
+
+
 def folder() -> Path | None:
-    """Return $XDG_STATE_HOME/jax-audit, by default ~/.local/state/jax-audit, made if absent; None where it can't be."""
-    given = os.environ.get("XDG_STATE_HOME", "")
+    """Return that folder, made where it is absent, or None where it can't be made or written."""
     try:
-        base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
-        path = base / "jax-audit"
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home folder, or one that can't be written
+        found = path()
+        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
         return None
-    return path if os.access(path, os.W_OK | os.X_OK) else None
+    return found if os.access(found, os.W_OK | os.X_OK) else None

@@ -1,4 +1,4 @@
-"""Run folders: written whole or not at all, opened, listed, verified."""
+"""Run folders: written whole or not at all, read, listed."""
 
 from __future__ import annotations
 
@@ -79,22 +79,18 @@ def documents(record: Record) -> dict[str, bytes]:
     return {EVIDENCE: record.to_bytes(), VERDICT: verdict.encode()}
 
 
-def open_run(folder: Path) -> Record:
-    """Return the record of a run folder after checking it against its verdict and sidecar digests."""
-    record, value = read_record(folder)
-    _check(folder if folder.is_dir() else folder.parent, record, manifest.record_digest(value))
-    return record
-
-
 def read_record(folder: Path) -> tuple[Record, dict[str, Any]]:
-    """Return the record of a run folder and its plain values as stored; StoreError where it is none."""
+    """Return the record of a run folder and its plain values as stored, unchecked; StoreError where it is none.
+
+    Readers go through audit.opening.open_run, which checks digests and judges again.
+    """
     path = folder / EVIDENCE if folder.is_dir() else folder
     try:
         text = path.read_text(encoding="utf-8")
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise StoreError(f"{folder} holds no {EVIDENCE}", "a run folder", "see runs/") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:  # not UTF-8, not JSON, nested too deep
         raise StoreError(f"{path} cannot be read ({error})", "a record as written") from None
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != SCHEMA:
@@ -165,9 +161,14 @@ def stated(verdict: Path) -> dict[str, Any]:
     """Return what a verdict file states, or nothing where it cannot be read."""
     try:
         value = json.loads(verdict.read_bytes())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and infinities, which JSON has none of and no record holds."""
+    raise ValueError(f"it holds {name}")
 
 
 def _write_manifest(folder: Path) -> None:
@@ -175,23 +176,6 @@ def _write_manifest(folder: Path) -> None:
     if (folder / EVIDENCE).is_file():
         value = json.loads((folder / EVIDENCE).read_bytes())
         write_bytes(folder / manifest.MANIFEST, manifest.of(folder, value))
-
-
-def _check(folder: Path, record: Record, digest: str) -> None:
-    """Refuse a record, sidecar file or remedied model's record that is not as it was written."""
-    verdict = folder / VERDICT
-    if verdict.exists() and stated(verdict).get("record") != digest:
-        raise StoreError(
-            f"{folder / EVIDENCE} was changed after it was written", "the digest in verdict.json"
-        )
-    for artifact in (a for result in record.results for a in result.findings.artifacts):
-        path = folder / artifact.path
-        if not path.exists() or sha256(path.read_bytes()) != artifact.sha256:
-            raise StoreError(f"{path} is absent or was changed", f"sha256 {artifact.sha256[:12]}...")
-    for tried in (t for t in record.remedies if t.record):
-        path = folder / tried.folder / VERDICT
-        if not path.exists() or stated(path).get("record") != tried.record:
-            raise StoreError(f"{path} is absent or was changed", f"record {tried.record[:12]}...")
 
 
 def sha256(data: bytes) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audit import gate, manifest, store
+from audit import gate_again, manifest, store
 from audit.errors import StoreError
-from audit.evidence import Decision, Record
-from audit.rendering import RENDER
+from audit.evidence import Decision, Record, policy_digest
+from audit.rendering import PAGES
 
 WEIGHTS = "weights/digest.json"
 
@@ -50,7 +50,7 @@ def verify(folder: Path) -> Verified:
         return Verified(len(listed["files"]), (*problems, f"the record cannot be judged: {error}"))
     problems += _parts(listed, value)
     problems += _against_record(folder, record, manifest.record_digest(value))
-    problems += _judged_again(record)
+    problems += judged_again(record)
     return Verified(len(listed["files"]), tuple(dict.fromkeys(problems)), record)
 
 
@@ -59,7 +59,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     nothing = {"record": None, "files": {}, "parts": {}}
     path = folder / manifest.MANIFEST
     if not path.is_file():
-        return nothing, [f"{manifest.MANIFEST} is absent: no file's digest is known"]
+        return nothing, [manifest.ABSENT]
     try:
         return manifest.read(path.read_bytes()), []
     except ValueError as error:
@@ -84,7 +84,7 @@ def _files(folder: Path, known: dict[str, str]) -> list[str]:
 
 def _rebuilt(path: Path) -> bool:
     """Tell whether a file is a report as this version rebuilds it from the record beside it."""
-    render = next((render for name, render in RENDER.values() if name == path.name), None)
+    render = PAGES.get(path.name)
     if render is None or not (path.parent / store.EVIDENCE).is_file():
         return False
     try:
@@ -129,6 +129,9 @@ def _against_record(folder: Path, record: Record, digest: str) -> list[str]:
 
 def _inner(folder: Path, tried: Any) -> Iterator[str]:
     """Yield what is wrong with a remedied model's folder."""
+    if Path(tried.folder).parts[:1] != (store.REMEDIES,) or ".." in Path(tried.folder).parts:
+        yield f"{tried.folder} is no folder of {store.REMEDIES}/"
+        return
     try:
         inside = verify(folder / tried.folder)
     except StoreError as error:
@@ -139,25 +142,27 @@ def _inner(folder: Path, tried: Any) -> Iterator[str]:
         yield f"{tried.folder}: its record or verdict is not the one that {store.EVIDENCE} names"
 
 
-def _judged_again(record: Record) -> Iterator[str]:
-    """Yield where verdicts do not follow from the record's own numbers under its own policy."""
+def judged_again(record: Record) -> Iterator[str]:
+    """Yield where a record contradicts its own numbers: estimates, decisions, verdict, exit code, policy digest."""
     judged = record.volatile.judged
-    on = judged.date() if judged else dt.datetime.now(dt.UTC).date()
-    decisions, verdict, code = gate.judge(
-        record.results, record.policy, on=on, quick=record.quick, concerns=record.concerns
+    made = gate_again.judged(
+        record, record.policy, judged.date() if judged else dt.datetime.now(dt.UTC).date()
     )
     again = f"judged again by {record.tool.partition(' ')[0]}"
-    if len(decisions) != len(record.decisions):
-        yield f"decisions: {len(record.decisions)} stored, {len(decisions)} {again}"
-    for stored, made in zip(record.decisions, decisions, strict=False):
-        if _shown(stored) != _shown(made):
-            yield f"decisions.{stored.rule.id}: {_told(stored)} stored, {_told(made)} {again}"
-        elif not _close(stored.bound, made.bound):
-            yield f"decisions.{stored.rule.id}: bound {stored.bound} stored, {made.bound} {again}"
-    for name, old, new in (("verdict", record.verdict, verdict), ("exit_code", record.exit_code, code),
-                           ("unmet", record.unmet, gate.unmet(record.results, record.policy))):  # fmt: skip
+    yield from gate_again.estimates(record)
+    if len(made.decisions) != len(record.decisions):
+        yield f"decisions: {len(record.decisions)} stored, {len(made.decisions)} {again}"
+    for stored, own in zip(record.decisions, made.decisions, strict=False):
+        if _shown(stored) != _shown(own):
+            yield f"decisions.{stored.rule.id}: {_told(stored)} stored, {_told(own)} {again}"
+        elif not _close(stored.bound, own.bound):
+            yield f"decisions.{stored.rule.id}: bound {stored.bound} stored, {own.bound} {again}"
+    for name in ("verdict", "exit_code", "unmet"):
+        old, new = getattr(record, name), getattr(made, name)
         if old != new:
             yield f"{name}: {old} stored, {new} {again}"
+    if record.digests.get("policy", policy_digest(record.policy)) != policy_digest(record.policy):
+        yield f"{store.EVIDENCE}: digests.policy is not the digest of its policy"
 
 
 def _shown(d: Decision) -> tuple[Any, ...]:

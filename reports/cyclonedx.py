@@ -47,6 +47,7 @@ def _model(record: Record) -> dict[str, Any]:
         "exit code": str(record.exit_code),
         "policy": f"{numbers.name(record.policy.name, 80)} {numbers.name(record.policy.version, 20)}",
         "record": record.digest,
+        "not verified": front.UNVERIFIED if record.unverified else "",
         "digest covers": "the parameters, the network's name and how its outputs decide",
         "decision": m.decision,
         "origin": m.origin,

@@ -69,7 +69,12 @@ def crashed(record: Record, decision: Decision) -> bool:
 
 
 def passes(record: Record) -> str:
-    """Return PASSED for the verdict PASS alone, WARNED where waivers let the release go on, else FAILED."""
+    """Return PASSED for the verdict PASS alone, WARNED where waivers let the release go on, else FAILED.
+
+    A record that is not verified shows nothing, so it is FAILED.
+    """
+    if record.unverified:
+        return "FAILED"
     if record.verdict == "PASS" and record.exit_code == 0:
         return "PASSED"
     return "WARNED" if record.exit_code == 0 else "FAILED"

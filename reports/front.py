@@ -9,6 +9,10 @@ from reports import numbers, phrases, uncompared, words
 
 BUDGET = "Robustness holds against these attacks with this budget; a stronger attack may find more."
 TABLE = "The policy sets no limit: a table, not a judgement."
+UNVERIFIED = (
+    "Not verified: read from a bare record, without the manifest of its run folder, so nothing here shows that it is "
+    "as it was written."
+)
 QUICK = "A quick run measures less and cannot PASS."
 AREAS = {
     "fairness": "Fairness",
@@ -124,9 +128,10 @@ def counted(decisions: list[Decision]) -> str:
 
 
 def exit_line(record: Record) -> str:
-    """Return the exit code, and how many requirements are waived."""
+    """Return the exit code, how many requirements are waived, and whether the record is not verified."""
     waived = sum(d.waiver is not None for d in record.decisions)
-    return f"exit code {record.exit_code}" + (f", {waived} waived" if waived else "")
+    said = f"exit code {record.exit_code}" + (f", {waived} waived" if waived else "")
+    return f"{said}, not verified" if record.unverified else said
 
 
 def waivers(record: Record) -> list[str]:

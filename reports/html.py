@@ -69,7 +69,8 @@ def csp(script: str) -> str:
 def _footer(record: Record) -> Markup:
     """Return the printed pages' footer; every unusual character of a name is a CSS escape."""
     when = record.volatile.judged or record.volatile.finished
-    text = f"{numbers.name(record.name, 60)}, {record.verdict}, {numbers.date(when)}"
+    told = f"{record.verdict}, not verified" if record.unverified else record.verdict
+    text = f"{numbers.name(record.name, 60)}, {told}, {numbers.date(when)}"
     safe = "".join(c if c.isascii() and (c.isalnum() or c in " ,-") else f"\\{ord(c):06x}" for c in text)
     font = "font:8pt system-ui,sans-serif;color:#444a52"
     return Markup(

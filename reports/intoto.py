@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import reports.html
-from audit.evidence import Record, canonical
-from reports import concerns, exports, words
+from audit.evidence import Record, canonical, policy_digest
+from reports import concerns, exports, front, words
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -32,7 +32,8 @@ def render(record: Record) -> bytes:
 def statement(record: Record, files: Mapping[str, str]) -> dict[str, Any]:
     """Return the statement about the record and these files (path to SHA-256) as plain values.
 
-    PASSED is the verdict PASS alone, WARNED an exit code 0 that waivers brought about, FAILED all the rest. A
+    PASSED is the verdict PASS alone, WARNED an exit code 0 that waivers brought about, FAILED all the rest, a
+    record that is not verified among it. A
     waived or advisory decision that is no PASS is a warned test, a blocking one a failed test.
     """
     tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
@@ -40,11 +41,11 @@ def statement(record: Record, files: Mapping[str, str]) -> dict[str, Any]:
         mild = d.waiver is not None or d.rule.severity == "advisory"
         how = "passedTests" if d.verdict == "PASS" else "warnedTests" if mild else "failedTests"
         tests[how].append(f"{exports.case_name(d)}: {d.verdict}")
+    tests["failedTests"] += [front.UNVERIFIED] if record.unverified else []
     tests["failedTests"] += [f"requires: {words.ended(text)}" for text in record.unmet]
     tests["warnedTests"] += concerns.lines(record)
-    policy = hashlib.sha256(canonical(record.policy.model_dump(mode="json"))).hexdigest()
     config = hashlib.sha256(canonical(record.config)).hexdigest()
-    configuration = [_resource("configuration", config), _resource("policy", policy)]
+    configuration = [_resource("configuration", config), _resource("policy", policy_digest(record.policy))]
     return {
         "_type": STATEMENT,
         "subject": subjects(record, files),

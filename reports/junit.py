@@ -33,6 +33,7 @@ def render(record: Record) -> bytes:
     suites = {name: cases for name, cases in _suites(record).items() if cases}
     every = [case for cases in suites.values() for case in cases]
     title = f"{exports.TOOL}: {numbers.name(record.name, 80)}, {record.verdict}"
+    title += ", not verified" if record.unverified else ""
     root = ElementTree.Element("testsuites", {"name": _text(title), **_counts(every)})
     for name, cases in suites.items():
         suite = ElementTree.SubElement(root, "testsuite", {"name": _text(name), **_counts(cases)})
@@ -54,6 +55,10 @@ def _suites(record: Record) -> dict[str, list[Case]]:
         )
     for decision in record.decisions:
         suites.setdefault(numbers.name(decision.rule.check, 120), []).append(_case(record, decision))
+    if record.unverified:
+        suites["record"] = [
+            Case("The record is as it was written", "error", "not verified", front.UNVERIFIED)
+        ]
     suites["policy"] = [Case(words.ended(text), "skipped", "requires", text) for text in record.unmet]
     suites["subject"] = [
         Case(

@@ -18,6 +18,7 @@ def render(record: Record) -> bytes:
     lines = [
         f"# {record.verdict}: {escaped(numbers.name(record.name, 80))}",
         "",
+        *([f"**{escaped(front.UNVERIFIED)}**", ""] if record.unverified else []),
         f"{judged_on(record)}, {escaped(front.exit_line(record))}.",
         "",
         escaped(front.lead(record)),

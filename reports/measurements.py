@@ -21,8 +21,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 def render_csv(record: Record) -> bytes:
     """Return the table as UTF-8 CSV, one line a measurement; ValueError for a record that contradicts itself.
 
-    A skipped or crashed check has one line with its status and reason. `where` is JSON. Numbers are written so
-    that they read back exactly. A text that a spreadsheet would run as a formula has an apostrophe before it.
+    A skipped or crashed check has one line with its status and reason; a record that is not verified says so first.
+    `where` is JSON. Numbers are written so that they read back exactly. A text that a spreadsheet would run as a
+    formula has an apostrophe before it.
     """
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -53,7 +54,7 @@ def rows(record: Record) -> list[dict[str, Any]]:
     judged: dict[tuple[str, str], list[Decision]] = {}
     for d in record.decisions:
         judged.setdefault((d.rule.measure, _where(d.where)), []).append(d)
-    found = []
+    found = [_row(None, status="not verified", reason=front.UNVERIFIED)] if record.unverified else []
     for result in record.results:
         if result.status != "ok":
             found.append(_row(result, status=result.status, reason=front.why_not(result)))
@@ -65,10 +66,11 @@ def rows(record: Record) -> list[dict[str, Any]]:
     return found
 
 
-def _row(result: CheckResult, **values: Any) -> dict[str, Any]:
-    """Return a row with every column, texts without characters that act unseen."""
+def _row(result: CheckResult | None, **values: Any) -> dict[str, Any]:
+    """Return a row with every column, texts without characters that act unseen; None: of the record as a whole."""
     empty = dict.fromkeys(COLUMNS, None) | dict.fromkeys(TEXTS, "")
-    given = {"check": result.check, "area": result.area, "status": result.status, **values}
+    of = {"check": result.check, "area": result.area, "status": result.status} if result else {}
+    given = {**of, **values}
     return {name: numbers.visible(v) if isinstance(v, str) else v for name, v in {**empty, **given}.items()}
 
 

@@ -42,7 +42,8 @@ def _metadata(record: Record) -> dict[str, Any]:
     }
     named = {"name": numbers.name(model.name, 120) or "model", "results": [entry]}
     index = {"model-index": [named]} if entry["metrics"] else {}
-    return {"library_name": "jax", "tags": ["jax", "jax-audit", "responsible-ai"], **index}
+    tags = ["jax", "jax-audit", "responsible-ai", *(["not-verified"] if record.unverified else [])]
+    return {"library_name": "jax", "tags": tags, **index}
 
 
 def _metric(result: CheckResult, m: Measurement) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def _body(record: Record) -> str:
     beside = [*concerns.lines(record), *front.waivers(record), *remedies.lines(record)]
     sections = {
         f"Model card: {markdown.escaped(numbers.name(record.facts.model.name, 80))}": [
+            *([f"**{markdown.escaped(front.UNVERIFIED)}**\n"] if record.unverified else []),
             f"Audit verdict: **{record.verdict}**, {markdown.escaped(front.exit_line(record))}, "
             f"{markdown.judged_on(record)}.",
             "",

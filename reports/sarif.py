@@ -30,7 +30,8 @@ def render(record: Record) -> bytes:
         "invocations": [_invocation(record)],
         "columnKind": "unicodeCodePoints",
         "results": [_result(record, d, ids) for d in record.decisions] + _unmet(record, len(ids)),
-        "properties": {"verdict": record.verdict, "exitCode": record.exit_code, "record": record.digest},
+        "properties": {"verdict": record.verdict, "exitCode": record.exit_code, "record": record.digest}
+        | ({"verified": False} if record.unverified else {}),
     }
     return canonical({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
@@ -127,6 +128,8 @@ def _invocation(record: Record) -> dict[str, Any]:
     if not words.blocking(record):
         notes.append({"level": "error", "message": {"text": front.lead(record)}})
     notes += [{"level": "warning", "message": {"text": text}} for text in concerns.lines(record)]
+    if record.unverified:
+        notes.append({"level": "error", "message": {"text": front.UNVERIFIED}})
     crashed = any(r.status == "error" for r in lost)
     return {
         "executionSuccessful": not crashed,

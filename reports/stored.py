@@ -7,4 +7,5 @@ from audit.evidence import Record
 
 def stored(record: Record) -> Record:
     """Return the record with every mapping in the order of its stored form."""
-    return Record.model_validate_json(record.to_bytes())
+    read = Record.model_validate_json(record.to_bytes())
+    return read.model_copy(update={"unverified": record.unverified})

@@ -12,7 +12,7 @@ def summary(record: Record) -> str:
     lines += [f"  {text}" for text in concerns.lines(record)]
     lines += [f"  {_line(d)}" for d in words.ranked(record.decisions)]
     lines += [f"  {'NOT-ESTIMABLE':13} {words.ended(text)}" for text in record.unmet]
-    lines += ["", front.lead(record)]
+    lines += ["", front.lead(record), *([f"  {front.UNVERIFIED}"] if record.unverified else [])]
     lines += [f"  {text}" for text in (*front.waivers(record), *remedies.lines(record))]
     lines += [f"  {front.headed(r)}: {front.why_not(r)}" for r in record.results if r.status != "ok"]
     points = sum(len(texts) for _, texts in front.unmeasured(record))

@@ -11,7 +11,7 @@ import pytest
 
 import audit
 import models.train
-from audit import crossfit, row_outcomes, store
+from audit import crossfit, row_outcomes
 from audit.assemble import read_data, read_model
 from audit.attacks.walks import pgd_walk
 from audit.attribution import margins, players
@@ -23,6 +23,7 @@ from audit.config import load
 from audit.digests import dataset_digest
 from audit.errors import AuditError, ConfigError
 from audit.networks import Order, started
+from audit.opening import open_run
 from audit.policies import load_policy
 from audit.registry import checks, find
 from audit.subject import observe, run_model
@@ -233,7 +234,7 @@ def test_the_record_says_who_judged_rebuilds_and_is_the_same_again(folder):
     told = {"record": {"row_outcomes": True}}
     first = audit.run(_config(folder, **told), out=folder / "a")
     place = folder / "a" / first.volatile.run_id
-    assert store.open_run(place) == first
+    assert open_run(place) == first
     facts = first.facts
     assert facts.data.splits == {"test": 150} and facts.data.folds == 3 and len(facts.data.features) == 3
     assert facts.model.training is not None and len(facts.model.training.rows) == 3

@@ -38,6 +38,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.manifest": (EVIDENCE, set()),
     "audit.store": (EVIDENCE | {"audit.manifest"}, {"pydantic"}),
     "audit.verify": (EVIDENCE | {"audit.manifest", "audit.store", "audit.gate", "audit.rendering"}, set()),
+    "audit.opening": (EVIDENCE | {"audit.manifest", "audit.store", "audit.verify"}, set()),
+    "audit.expected": (EVIDENCE | {"audit.registry"}, set()),
     "audit.signing": (EVIDENCE | {"audit.manifest", "reports"}, {"cryptography"}),
     "audit.trials": (CHECKED - {"audit.attribution"}, {"jax", "numpy"}),
     "audit.behaviours": (CHECKED - {"audit.attacks", "audit.attribution"}, {"jax", "numpy", "pydantic"}),
@@ -53,6 +55,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
 LIGHT = ("audit.errors", "audit.evidence", "audit.stats", "audit.gate", "audit.store", "audit.registry")
 LIGHT += ("audit.compare", "audit.row_outcomes", "audit.config", "audit.policies", "audit.cli", "reports")
 LIGHT += ("audit.manifest", "audit.verify", "audit.signing", "audit.rendering", "audit.places")
+LIGHT += ("audit.opening", "audit.expected")
 NAMES_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools"}
 
 

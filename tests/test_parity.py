@@ -7,8 +7,8 @@ from fairlearn.postprocessing import ThresholdOptimizer
 from sklearn.base import BaseEstimator
 
 import audit
-from audit import store
 from audit.errors import ConfigError, ModelError
+from audit.opening import open_run
 from audit.parity import with_parity
 from audit.remedies.options import Parity
 from audit.subject import Dataset, DecisionRule, Model, Split, observe
@@ -173,7 +173,7 @@ def test_the_remedy_is_audited_on_the_test_rows_and_says_who_is_moved(config, tm
     record = audit.run(config(), out=tmp_path)
     (tried,) = record.remedies
     assert tried.status == "audited", tried.reason
-    after = store.open_run(tmp_path / record.volatile.run_id / tried.folder)
+    after = open_run(tmp_path / record.volatile.run_id / tried.folder)
     assert _value(record, "impact_ratio") < 0.75 < 0.85 < _value(after, "impact_ratio")
     assert record.verdict == "FAIL" and after.verdict in ("PASS", "INCONCLUSIVE")
     skipped = next(r for r in after.results if r.check == "robustness.fgsm")

@@ -12,6 +12,7 @@ import audit
 from audit import gate, registry, stats, store
 from audit.errors import AuditError, ConfigError, ModelError
 from audit.evidence import CheckResult, Findings, Measurement
+from audit.opening import open_run
 from audit.policies import load_policy
 
 CHEAP = {"accuracy.overall": {}, "fairness.groups": {"intersections": "none"}, "calibration.reliability": {}}
@@ -60,7 +61,7 @@ def test_arrays_and_a_function_need_no_yaml(tmp_path, model, data):
     record = run(tmp_path, model, data)
     assert (record.verdict, record.exit_code) == ("PASS", 0)
     folder = tmp_path / record.volatile.run_id
-    assert store.open_run(folder) == record
+    assert open_run(folder) == record
     page = (folder / "report.html").read_text()
     assert "PASS" in page and "small" in page
     assert record.volatile.earlier_judgements == 0
@@ -204,7 +205,7 @@ def test_unknown_attributes_in_options_are_the_users_mistake(tmp_path, model, da
 def test_a_stored_record_is_judged_again_as_a_fresh_run_would_be(tmp_path, model, data):
     first = run(tmp_path / "a", model, data)
     fresh = run(tmp_path / "b", model, data, {**CONFIG, "policy": "four_fifths"})
-    stored = store.open_run(tmp_path / "a" / first.volatile.run_id)
+    stored = open_run(tmp_path / "a" / first.volatile.run_id)
     on = fresh.volatile.judged.date()
     again = gate.judge(stored.results, load_policy("four_fifths", tmp_path), on=on)
     assert again == (fresh.decisions, fresh.verdict, fresh.exit_code)
@@ -215,7 +216,7 @@ def test_bootstrapped_and_clustered_numbers_are_judged_again_at_any_level(tmp_pa
     test = dataclasses.replace(data.test, cluster=np.array([f"p{i}" for i in people]))
     clustered = dataclasses.replace(data, splits={**data.splits, "test": test})
     first = run(tmp_path / "a", model, clustered)
-    stored = store.open_run(tmp_path / "a" / first.volatile.run_id)
+    stored = open_run(tmp_path / "a" / first.volatile.run_id)
     rules = [{"id": name, "measure": measure, side: limit, "because": "a test"} for name, measure, side, limit in (
         ("M", "accuracy.overall.macro_f1", "at_least", 0.6), ("F", "accuracy.overall.f1", "at_least", 0.6),
         ("C", "calibration.reliability.calibration_error", "at_most", 0.3))]  # fmt: skip

@@ -14,6 +14,7 @@ import audit
 from audit import explanations, remedies, store
 from audit.digests import dataset_digest
 from audit.errors import ConfigError, StoreError
+from audit.opening import open_run
 from audit.remedies.options import Adversarial
 from audit.rendering import RENDER
 from audit.verify import verify
@@ -98,10 +99,10 @@ def test_the_remedied_model_is_audited_and_the_verdict_asked_for_stands(ran):
 def test_the_remedied_model_has_a_run_folder_of_its_own_inside(ran):
     out, record = ran
     folder = out / record.volatile.run_id
-    assert store.open_run(folder) == record
+    assert open_run(folder) == record
     assert verify(folder).problems == () and verify(folder).files > 20
     inner = folder / record.remedies[0].folder
-    after = store.open_run(inner)
+    after = open_run(inner)
     assert after.digest == record.remedies[0].record and after.verdict == record.remedies[0].verdict
     assert after.volatile.run_id == f"{record.volatile.run_id}/{record.remedies[0].folder}"
     assert (record.volatile.earlier_judgements, after.volatile.earlier_judgements) == (0, 1)
@@ -114,7 +115,7 @@ def test_the_remedied_model_has_a_run_folder_of_its_own_inside(ran):
 
 def test_the_remedied_record_names_the_configuration_that_makes_it(ran):
     out, record = ran
-    after = store.open_run(out / record.volatile.run_id / record.remedies[0].folder)
+    after = open_run(out / record.volatile.run_id / record.remedies[0].folder)
     again = audit.run({k: v for k, v in after.config.items() if v is not None}, out=out)
     assert again.digests["model"] == after.digests["model"]
     assert again.results == after.results
@@ -144,8 +145,8 @@ def test_a_changed_remedied_record_is_refused(ran, tmp_path):
     folder = out / record.volatile.run_id
     verdict = folder / record.remedies[0].folder / "verdict.json"
     verdict.write_text(json.dumps({**json.loads(verdict.read_text()), "record": "0" * 64}))
-    with pytest.raises(StoreError, match="absent or was changed"):
-        store.open_run(folder)
+    with pytest.raises(StoreError, match=r"verdict\.json was changed"):
+        open_run(folder)
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ def test_training_is_adversarial_by_configuration_alone(ran):
     out, record = ran
     train = {**TRAIN, "adversarial": {"eps": 0.15, "steps": 3}}
     alone = audit.run(config(remedies=[], model={"network": NETWORK, "train": train}), out=out)
-    inner = store.open_run(out / record.volatile.run_id / record.remedies[0].folder)
+    inner = open_run(out / record.volatile.run_id / record.remedies[0].folder)
     assert alone.digests["model"] == inner.digests["model"] != record.digests["model"]
     assert "moved against" in alone.facts.model.training.note
 

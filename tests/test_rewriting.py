@@ -26,7 +26,7 @@ class Net(nnx.Module):
 
 
 def test_a_choice_by_measure_is_made_once_for_a_network(tmp_path, monkeypatch):
-    kept, network = Kept(tmp_path), from_nnx(Net())
+    kept, network = Kept(tmp_path, b"key"), from_nnx(Net())
     first, choice = rewriting.chosen(network, X, None, ["net"], kept)
     assert (choice.convolutions, choice.pools) == (1, 1) and choice.before_ms > 0 and choice.after_ms > 0
     monkeypatch.setattr(rewriting, "faster", lambda *a, **k: pytest.fail("measured again"))
@@ -37,7 +37,7 @@ def test_a_choice_by_measure_is_made_once_for_a_network(tmp_path, monkeypatch):
 
 
 def test_what_is_asked_for_is_taken_and_said(tmp_path):
-    kept, network = Kept(tmp_path), from_nnx(Net())
+    kept, network = Kept(tmp_path, b"key"), from_nnx(Net())
     own, choice = rewriting.chosen(network, X, False, ["net"], kept)
     assert own is network and rewriting.notes(choice) == () == rewriting.notes(None)
     new, choice = rewriting.chosen(network, X, True, ["net"], kept)

@@ -3,8 +3,8 @@
 import pytest
 
 import audit
-from audit import store
 from audit.errors import ConfigError
+from audit.opening import open_run
 
 NET = """
 import jax
@@ -67,7 +67,7 @@ def test_the_chosen_scaling_is_audited_beside_the_model_asked_about(ran):
     briers = [row[1] for row in candidates.rows]
     assert words[0] == "–" and words.count("chosen") == 1
     assert briers[words.index("chosen")] == min(briers)
-    after = store.open_run(out / record.volatile.run_id / tried.folder)
+    after = open_run(out / record.volatile.run_id / tried.folder)
     for name in ("brier", "log_loss", "calibration_error"):
         assert _value(after, name).value < _value(record, name).value
     assert _value(after, "brier").n == _value(record, "brier").n == after.facts.data.splits["test"]
@@ -77,7 +77,7 @@ def test_the_chosen_scaling_is_audited_beside_the_model_asked_about(ran):
 
 def test_the_remedied_record_names_the_configuration_that_makes_it(ran):
     out, record = ran
-    after = store.open_run(out / record.volatile.run_id / record.remedies[0].folder)
+    after = open_run(out / record.volatile.run_id / record.remedies[0].folder)
     assert after.config["model"]["scaling"] in ("temperature", "vector") and after.config["remedies"] == []
     again = audit.run({k: v for k, v in after.config.items() if v is not None}, out=out)
     assert again.digests["model"] == after.digests["model"] and again.results == after.results

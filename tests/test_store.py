@@ -19,7 +19,7 @@ from audit.evidence import (
     Record,
     Volatile,
 )
-from audit.kept import Kept
+from audit.opening import open_run
 
 
 def record(**changes):
@@ -45,7 +45,7 @@ def test_a_run_is_written_whole_and_opens_equal(tmp_path):
     written = record(results=(with_file(),))
     folder = store.write(tmp_path, written, {"c/f.bin": b"bytes", "report.html": b"<p>"})
     assert folder.name.startswith("20260102T030405000Z-a-name-with-parts-")
-    assert store.open_run(folder) == written
+    assert open_run(folder) == written
     assert store.list_runs(tmp_path) == [folder]
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "NOT-ESTIMABLE"
 
@@ -64,18 +64,18 @@ def test_a_changed_record_is_refused(tmp_path):
     folder = store.write(tmp_path, record(), {})
     path = folder / store.EVIDENCE
     path.write_text(path.read_text().replace("NOT-ESTIMABLE", "PASS"))
-    with pytest.raises(StoreError, match="changed after it was written"):
-        store.open_run(folder)
+    with pytest.raises(StoreError, match=r"not as it was written: evidence\.json: verdict was changed"):
+        open_run(folder)
 
 
 def test_a_changed_or_absent_sidecar_is_refused(tmp_path):
     folder = store.write(tmp_path, record(results=(with_file(),)), {"c/f.bin": b"bytes"})
     (folder / "c/f.bin").write_bytes(b"other")
     with pytest.raises(StoreError, match=r"f\.bin"):
-        store.open_run(folder)
+        open_run(folder)
     (folder / "c/f.bin").unlink()
     with pytest.raises(StoreError, match=r"f\.bin"):
-        store.open_run(folder)
+        open_run(folder)
 
 
 @pytest.mark.parametrize(
@@ -84,28 +84,17 @@ def test_a_changed_or_absent_sidecar_is_refused(tmp_path):
 def test_what_is_no_record_is_refused(tmp_path, text):
     (tmp_path / store.EVIDENCE).write_text(text)
     with pytest.raises(StoreError):
-        store.open_run(tmp_path)
+        open_run(tmp_path)
 
 
 def test_an_absent_folder_is_refused(tmp_path):
     with pytest.raises(StoreError, match="holds no evidence"):
-        store.open_run(tmp_path / "nowhere")
+        open_run(tmp_path / "nowhere")
 
 
 def test_the_digest_ignores_the_volatile_block_alone():
     assert record().digest == record(volatile=Volatile()).digest
     assert record().digest != record(name="other").digest
-
-
-def test_kept_results_come_back_and_damaged_ones_do_not(tmp_path):
-    kept = Kept(tmp_path)
-    assert kept.result("d") is None
-    kept.keep("d", with_file(), {"c/f.bin": b"bytes"})
-    assert kept.result("d") == (with_file(), {"c/f.bin": b"bytes"})
-    (tmp_path / ".finished/d/c/f.bin").write_bytes(b"damaged")
-    assert kept.result("d") is None
-    kept.keep("d", with_file(), {"c/f.bin": b"bytes"})
-    assert kept.result("d") is not None
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -28,7 +28,9 @@ from audit.evidence import (
     Remedied,
     Rule,
     Volatile,
+    canonical,
 )
+from audit.opening import open_run
 from audit.rendering import RENDER
 from audit.verify import verify
 
@@ -175,7 +177,7 @@ def test_a_report_rebuilt_into_the_folder_is_no_change(folder, monkeypatch):
 @pytest.mark.parametrize("format_", RENDER)
 def test_an_export_rebuilds_byte_for_byte_from_the_stored_record(stored, tmp_path, monkeypatch, format_):
     assert command(monkeypatch, "report", stored, "--format", format_, "--out", tmp_path / "out") == 0
-    outer = store.open_run(stored)
+    outer = open_run(stored)
     assert (tmp_path / "out").read_bytes() == RENDER[format_][1](outer)
 
 
@@ -195,7 +197,7 @@ def test_a_verdict_that_disagrees_with_the_record_is_named(folder):
 
 def test_a_resealed_record_is_caught_by_judging_its_numbers_again(stored, tmp_path):
     folder = store.write(tmp_path, record(700), files())
-    assert store.open_run(folder).verdict == "FAIL" and verify(folder).problems == ()
+    assert open_run(folder).verdict == "FAIL" and verify(folder).problems == ()
 
     def pretend(value):
         value["decisions"][0]["verdict"] = value["verdict"] = "PASS"
@@ -212,6 +214,64 @@ def test_a_sidecar_resealed_in_the_manifest_alone_is_caught(folder):
     value = json.loads((folder / "evidence.json").read_bytes())
     (folder / "manifest.json").write_bytes(manifest.of(folder, value))
     assert any("c/rows.csv" in p for p in verify(folder).problems)
+
+
+@pytest.mark.parametrize("key", ["schema", "record", "files", "parts", "self"])
+@pytest.mark.parametrize(
+    "value", [None, 3, True, "x", [], [1], {}, {"evidence.json": 3}, {"evidence.json": None}]
+)
+def test_a_manifest_with_a_value_of_another_type_is_changed(folder, monkeypatch, capsys, key, value):
+    listed = json.loads((folder / "manifest.json").read_bytes())
+    listed[key] = value
+    if key != "self":
+        listed["self"] = store.sha256(canonical({k: v for k, v in listed.items() if k != "self"}))
+    (folder / "manifest.json").write_bytes(canonical(listed))
+    assert command(monkeypatch, "verify", folder) == 1
+    said = capsys.readouterr()
+    assert "manifest.json was changed" in said.out or "evidence.json: " in said.out
+    assert said.err == "" and command(monkeypatch, "gate", folder) == 2
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a": NaN}', b"\xff", b"null", b'{"schema": []}'])
+def test_a_hostile_file_of_a_run_is_one_line(folder, monkeypatch, capsys, content):
+    for name in ("manifest.json", "verdict.json", "evidence.json"):
+        (folder / name).write_bytes(content)
+        assert command(monkeypatch, "verify", folder) == 1
+        assert "Traceback" not in capsys.readouterr().err
+        assert command(monkeypatch, "gate", folder) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", [".", "..", "remedies/../..", "/tmp", "other"])
+def test_a_remedied_models_folder_elsewhere_is_no_folder_of_the_run(folder, place):
+    edited(folder, "evidence.json", lambda r: r["remedies"][0].update(folder=place), resealed=True)
+    assert any("is no folder of remedies/" in problem for problem in verify(folder).problems)
+
+
+def test_an_estimate_that_its_statistics_do_not_give_is_named(folder):
+    def change(value):
+        value["results"][0]["findings"]["measurements"][1]["estimate"]["value"] = 0.5
+
+    edited(folder, "evidence.json", change, resealed=True)
+    wanted = "results.accuracy.overall: recall, class=a is 0.5, its statistics make 0.8"
+    assert wanted in verify(folder).problems
+
+
+def test_an_interval_that_its_statistics_do_not_give_is_named(folder):
+    def change(value):
+        value["results"][0]["findings"]["measurements"][1]["estimate"]["low"] = 0.79
+
+    edited(folder, "evidence.json", change, resealed=True)
+    assert any("recall, class=a is 0.8, its interval's low end 0.79" in p for p in verify(folder).problems)
+
+
+def test_pages_for_one_audience_are_rebuilt_and_compared(folder, monkeypatch):
+    for audience in ("executive", "regulator", "engineer"):
+        assert command(monkeypatch, "report", folder, "--audience", audience) == 0
+    assert verify(folder).problems == ()
+    page = folder / "report-regulator.html"
+    page.write_bytes(page.read_bytes().replace(b"PASS", b"FAIL"))
+    assert any("report-regulator.html was added" in problem for problem in verify(folder).problems)
 
 
 def test_other_weights_than_the_records_are_caught(folder):
@@ -259,8 +319,8 @@ def test_a_signed_run_verifies_with_its_key_and_no_other(folder, keys, monkeypat
 
 
 def test_the_envelope_is_dsse_over_an_in_toto_statement_about_every_file(folder, keys):
-    data = signing.sign(folder, store.open_run(folder), keys / "one.pem")
-    assert data == signing.sign(folder, store.open_run(folder), keys / "one.pem")
+    data = signing.sign(folder, open_run(folder), keys / "one.pem")
+    assert data == signing.sign(folder, open_run(folder), keys / "one.pem")
     envelope = json.loads(data)
     payload = base64.b64decode(envelope["payload"])
     kind = envelope["payloadType"].encode()
@@ -273,11 +333,11 @@ def test_the_envelope_is_dsse_over_an_in_toto_statement_about_every_file(folder,
     named = {s["name"]: s["digest"]["sha256"] for s in value["subject"]}
     for path in (p for p in folder.rglob("*") if p.is_file()):
         assert named[path.relative_to(folder).as_posix()] == store.sha256(path.read_bytes())
-    assert named["jax-audit:record"] == store.open_run(folder).digest
+    assert named["jax-audit:record"] == open_run(folder).digest
 
 
 def test_every_changed_byte_of_a_signature_is_caught(folder, keys):
-    record_ = store.open_run(folder)
+    record_ = open_run(folder)
     path = folder / manifest.SIGNATURE
     path.write_bytes(signing.sign(folder, record_, keys / "one.pem"))
     data = path.read_bytes()
@@ -288,7 +348,7 @@ def test_every_changed_byte_of_a_signature_is_caught(folder, keys):
 
 
 def test_a_file_resealed_after_signing_is_named(folder, keys):
-    record_ = store.open_run(folder)
+    record_ = open_run(folder)
     (folder / manifest.SIGNATURE).write_bytes(signing.sign(folder, record_, keys / "one.pem"))
     (folder / "weights/arrays/d/0").write_bytes(b"other weights")
     value = json.loads((folder / "evidence.json").read_bytes())
@@ -308,16 +368,16 @@ def test_a_changed_run_is_not_signed(folder, keys, monkeypatch, capsys):
 @pytest.mark.parametrize("name", ["absent.pem", "other.pem", "locked.pem", "one.pub"])
 def test_a_key_that_cannot_sign_is_one_line(folder, keys, name):
     with pytest.raises(ConfigError, match=r"openssl genpkey -algorithm ed25519"):
-        signing.sign(folder, store.open_run(folder), keys / name)
+        signing.sign(folder, open_run(folder), keys / name)
 
 
 def test_signing_without_its_extra_says_what_to_install(folder, keys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(AuditError, match=r'pip install "jax-audit\[sign\]"'):
-        signing.sign(folder, store.open_run(folder), keys / "one.pem")
+        signing.sign(folder, open_run(folder), keys / "one.pem")
 
 
 def test_a_verdict_file_that_cannot_be_read_is_refused(folder):
     (folder / "verdict.json").write_text("{")
-    with pytest.raises(StoreError, match="changed after it was written"):
-        store.open_run(folder)
+    with pytest.raises(StoreError, match=r"not as it was written: verdict\.json was changed"):
+        open_run(folder)

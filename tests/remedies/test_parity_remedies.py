@@ -7,6 +7,7 @@ import pytest
 import audit
 from audit import store
 from audit.errors import ConfigError
+from audit.opening import open_run
 
 CANDIDATES = {
     "constraint": [{"attribute": "sex", "weight": 0.001}, {"attribute": "sex", "weight": 80.0}],
@@ -74,7 +75,7 @@ def test_validation_alone_chooses_and_the_chosen_model_is_made_again_from_its_re
     record = audit.run(config(folder, remedy), out=tmp_path)
     (tried,) = record.remedies
     assert tried.status == "audited", tried.reason
-    after = store.open_run(tmp_path / record.volatile.run_id / tried.folder)
+    after = open_run(tmp_path / record.volatile.run_id / tried.folder)
     assert value(record, "impact_ratio") < 0.75 < 0.8 < value(after, "impact_ratio")
     assert value(after, "accuracy") > value(record, "accuracy") - 0.15
     words = [row[-1] for row in tried.tables[0].rows]
@@ -84,7 +85,7 @@ def test_validation_alone_chooses_and_the_chosen_model_is_made_again_from_its_re
     assert [row[1] for row in moved] == ["all", "f", "m"] and moved[1][4] > moved[1][3]
 
     poisoned = audit.run(config(folder, remedy, test="poisoned"), out=tmp_path / "other")
-    other = store.open_run(tmp_path / "other" / poisoned.volatile.run_id / poisoned.remedies[0].folder)
+    other = open_run(tmp_path / "other" / poisoned.volatile.run_id / poisoned.remedies[0].folder)
     assert poisoned.remedies[0].tables[0] == tried.tables[0] and poisoned.remedies[0].says == tried.says
     assert other.digests["model"] == after.digests["model"]
     assert value(other, "accuracy") != value(after, "accuracy")

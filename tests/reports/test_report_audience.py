@@ -7,7 +7,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from audit import rendering, store
+from audit import gate_again, rendering, store
 from audit.errors import ConfigError
 from reports import html, page
 
@@ -55,8 +55,9 @@ def test_the_command_writes_a_file_of_its_own(make, tmp_path):
     from audit.cli import app
 
     record = make.failing()
-    store.write_bytes(tmp_path / "evidence.json", record.to_bytes())
-    done = CliRunner().invoke(app, ["report", str(tmp_path), "--audience", "executive"])
+    record = gate_again.judged(record, record.policy, record.volatile.judged.date())  # as a run would be
+    folder = store.write(tmp_path, record, {})
+    done = CliRunner().invoke(app, ["report", str(folder), "--audience", "executive"])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "report-executive.html").read_bytes() == html.render(record, "exec")
-    assert not (tmp_path / "report.html").exists()
+    assert (folder / "report-executive.html").read_bytes() == html.render(record, "exec")
+    assert not (folder / "report.html").exists()
