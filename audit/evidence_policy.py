@@ -130,7 +130,7 @@ class Policy(Frozen):
         default=(), description="clauses of laws and standards, mapped to the evidence for them"
     )
     weakened: tuple[str, ...] = Field(
-        default=(), description="found, not declared: what is weaker here than in the policies included"
+        default=(), description="found where policies are included: what is weaker here than in them"
     )
 
     @property

@@ -37,8 +37,6 @@ def with_includes(
     those of the policies included. What is weaker than in a policy included is said in `weakened`.
     """
     value = dict(value)
-    if "weakened" in value:
-        raise ConfigError(f"{name}: policy.weakened", "nothing: it is found, not declared", "leave it out")
     includes = value.pop("include", [])
     paths = [_path(str(include), base) for include in ([includes] if isinstance(includes, str) else includes)]
     parts = [_composed(path, seen) for path in paths]
@@ -62,7 +60,8 @@ def with_includes(
         "crosswalk": tuple(walks.values()),
     }
     whole = policy.model_copy(update={**sums, **taken})
-    return whole.model_copy(update={"weakened": policy_weakened.found(whole, parts)})
+    weaker = dict.fromkeys((*policy.weakened, *policy_weakened.found(whole, parts)))
+    return whole.model_copy(update={"weakened": tuple(weaker)})
 
 
 def _path(source: str, base: Path) -> Path:

@@ -140,9 +140,12 @@ def test_what_is_weaker_than_included_is_said(tmp_path, text, says):
     assert including(tmp_path, text).weakened == ((says,) if says else ())
 
 
-def test_it_cannot_be_declared(tmp_path):
-    with pytest.raises(ConfigError, match="found, not declared"):
-        including(tmp_path, "  weakened: []\n")
+def test_a_policy_written_out_keeps_what_was_found(tmp_path):
+    text = "  rules: [{id: A, measure: accuracy.overall.accuracy, at_least: 0.5, because: b}]\n"
+    whole = including(tmp_path, text).model_dump(mode="json")
+    again = load({"name": "c", "checks": {"accuracy.overall": {}}, "policy": whole}).policy
+    assert len(again.weakened) == 1
+    assert len(including(tmp_path, "  alpha: 0.2\n  weakened: []\n").weakened) == 1
 
 
 def test_a_weaker_rule_is_said_through_several_includes():
