@@ -293,6 +293,9 @@ class Volatile(Frozen):
     reused: tuple[str, ...] = ()
     machine: dict[str, str] = Field(default_factory=dict)
     earlier_judgements: int | None = None
+    nonce: str = Field(
+        default="", description="drawn by the command line before the audit; binds the record to it"
+    )
     places: dict[str, str] = Field(default_factory=dict, description="file:line of each rule, by its id")
 
 

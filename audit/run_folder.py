@@ -61,6 +61,7 @@ def _timed(record: Record, done: Audited, desk: Desk, started: dt.datetime, earl
             **compilation_cache.named(),
         },
         earlier_judgements=earlier,
+        nonce=desk.nonce,
         places=dict(desk.loaded.places),
     )
     return record.model_copy(update={"volatile": volatile})
