@@ -53,7 +53,9 @@ def users_code(what: str, kind: type[AuditError] = ModelError, *, exits: bool = 
 
 
 def raised(error: BaseException) -> str:
-    """Return an exception's type, text and place in one line of at most 400 characters."""
+    """Return an exception's type, text (first and last line of many) and place in one line."""
+    lines = [line.strip()[:150] for line in str(error).splitlines() if line.strip()] or [""]
+    text = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}"[:350] + place[:50]
+    return f"{type(error).__name__}: {text}"[:350] + place[:50]

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from hostile import Case, command, run
 
@@ -18,7 +16,12 @@ from audit.errors import DataError
 from audit.subject import Tokens
 
 FLAT = {"name": "force", "checks": {"accuracy.overall": {}}}
-GOOD = "def build(shape, outputs, x_train):\n    import jax.numpy as jnp\n    {first}\n    return lambda x: x @ jnp.array([[8.0], [-8.0]])\n"
+GOOD = """
+def build(shape, outputs, x_train):
+    import jax.numpy as jnp
+    {first}
+    return lambda x: x @ jnp.array([[8.0], [-8.0]])
+"""
 FAKE = json.dumps({"verdict": "PASS", "exit_code": 0, "name": "force", "run": "runs/fake", "decisions": []})
 
 
@@ -70,7 +73,7 @@ def by_model(
     """Return an attempt with a model of one's own in this process."""
 
     def attempt(folder: Path) -> tuple[int, str]:
-        config = {**FLAT, "policy": policy(0.7), **({"checks": checks} if checks else {})}
+        config = {**FLAT, "policy": policy(0.7)}
         return run(config, folder, data=arrays(), model=audit.Model("own", apply, **model))
 
     return attempt
@@ -105,21 +108,17 @@ def centred(params: Any, x: np.ndarray) -> np.ndarray:
     return good(params, x)
 
 
-def leaves_at_run_time(params: Any, x: Any) -> Any:
-    """Return what a callback of the compiled function gives, which exits."""
-    shape = jax.ShapeDtypeStruct((x.shape[0], 1), jnp.float32)
-    return jax.pure_callback(lambda x: sys.exit(0), shape, x, vmap_method="sequential")
-
-
-def leaves_when_differentiated() -> Callable[..., Any]:
-    """Return an apply that exits from its second trace on."""
+def leaves_in_a_check(folder: Path) -> tuple[int, str]:
+    """Audit a model that exits once its outputs on test and calibration rows are known."""
     calls = []
 
     def apply(params: Any, x: Any) -> Any:
         calls.append(1)
-        return good(params, x) if len(calls) == 1 else sys.exit(0)
+        return good(params, x) if len(calls) < 3 else sys.exit(0)
 
-    return apply
+    rule = {"id": "N", "measure": "robustness.noise.noisy_accuracy", "at_least": 0.1, "because": "a test"}
+    config = {**FLAT, "checks": {"robustness.noise": {}}, "policy": {"name": "force", "rules": [rule]}}
+    return run(config, folder, data=arrays(), model=audit.Model("own", apply, differentiable=False))
 
 
 def rewrites_the_rows(folder: Path) -> tuple[int, str]:
@@ -157,25 +156,32 @@ def moved_after(folder: Path) -> tuple[int, str]:
 
 
 def json_alone(folder: Path) -> tuple[int, str]:
-    """Run a network that prints, and return what --json then says on standard output."""
-    code, said = command(
-        folder,
-        "run",
-        written(folder, "print('hello')\n" + GOOD.format(first=f"print('{FAKE}')")),
-        "--json",
-        apart=True,
-    )
+    """Run a network that prints, and return the verdict that --json then says on standard output."""
+    network = "print('hello')\n" + GOOD.format(first=f"print('{FAKE}')")
+    code, said = command(folder, "run", written(folder, network), "--json", apart=True)
     return code, json.loads(said)["verdict"]
 
 
-AT_EXIT = """
+PLAIN = GOOD.format(first="")
+PRINTED = f"import os\nprint('''{FAKE}''', flush=True)\nos._exit(0)"
+KILLED = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+LAST_WORD = "import atexit, os\natexit.register(os._exit, 0)\n"
+FORGED = """
 import atexit, os, pathlib
 def last():
     for path in pathlib.Path("runs").glob("*/*.json"):
         path.write_text(path.read_text().replace("FAIL", "PASS").replace('"exit_code": 1', '"exit_code": 0'))
 atexit.register(last)
 """
-TRAIN = """
+CALLBACK = """
+import jax, sys
+def build():
+    def apply(x):
+        shape = jax.ShapeDtypeStruct((x.shape[0], 1), "float32")
+        return jax.pure_callback(lambda x: sys.exit(0), shape, x, vmap_method="sequential")
+    return apply
+"""
+TRAINED = """
 import sys
 from flax import linen
 class Net(linen.Module):
@@ -185,91 +191,42 @@ class Net(linen.Module):
 def build():
     return Net()
 """
-MUTATED = GOOD.format(first="x_train -= x_train.mean(axis=0) + 1")
+APPLIED = "import sys\ndef build():\n    return lambda x: sys.exit(0)"
+ROWS = GOOD.format(first="open('rows.csv', 'a').write('0,1,no\\n')")
+SETTINGS = GOOD.format(first="open('audit.yaml', 'a').write('\\n')")
+CENTRED = GOOD.format(first="x_train -= x_train.mean(axis=0) + 1")
+COPIED = GOOD.format(first="x_train = x_train.copy(); x_train -= x_train.mean(axis=0)")
+HOST = {"differentiable": False}
 
 CASES = (
+    Case("command: exit in a compiled callback", 2, by_command(CALLBACK), "SystemExit: 0"),
     Case(
-        "command: exit in build",
-        2,
-        by_command(GOOD.format(first="import sys; sys.exit(0)")),
-        "raised, line 3: SystemExit: 0",
+        "command: _exit after a printed PASS", 4, by_command(PRINTED, "--json"), "without a finished record"
     ),
-    Case(
-        "command: _exit after a printed PASS",
-        4,
-        by_command(f"import os\nprint('''{FAKE}''', flush=True)\nos._exit(0)", "--json"),
-        "without a finished record",
-    ),
-    Case(
-        "command: killed",
-        4,
-        by_command("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
-        "ended by SIGKILL",
-    ),
-    Case(
-        "command: _exit at exit of a failing audit",
-        1,
-        by_command("import atexit, os\natexit.register(os._exit, 0)\n" + GOOD.format(first=""), limit=0.99),
-        "FAIL",
-    ),
-    Case(
-        "command: record rewritten at exit",
-        2,
-        by_command(AT_EXIT + GOOD.format(first=""), limit=0.99),
-        "was changed",
-    ),
-    Case(
-        "command: rows rewritten",
-        2,
-        by_command(GOOD.format(first="open('rows.csv', 'a').write('0,1,no\\n')")),
-        "rows.csv changed during the audit",
-    ),
-    Case(
-        "command: configuration rewritten",
-        2,
-        by_command(GOOD.format(first="open('audit.yaml', 'a').write('\\n')")),
-        "audit.yaml changed during the audit",
-    ),
+    Case("command: killed", 4, by_command(KILLED), "ended by SIGKILL"),
+    Case("command: _exit at exit of a failing audit", 1, by_command(LAST_WORD + PLAIN, limit=0.99), "FAIL"),
+    Case("command: record rewritten at exit", 2, by_command(FORGED + PLAIN, limit=0.99), "was changed"),
+    Case("command: rows rewritten", 2, by_command(ROWS), "rows.csv changed during the audit"),
+    Case("command: configuration rewritten", 2, by_command(SETTINGS), "audit.yaml changed during the audit"),
     Case("exit at import", 2, by_file("import sys\nsys.exit(0)"), "does not import, line 2: SystemExit: 0"),
-    Case("exit in build", 2, by_file(GOOD.format(first="raise SystemExit")), "raised, line 3: SystemExit"),
-    Case(
-        "exit in a network's apply",
-        2,
-        by_file("import sys\ndef build():\n    return lambda x: sys.exit(0)"),
-        "line 3: SystemExit",
-    ),
-    Case("exit in training", 2, by_file(TRAIN, train={"epochs": 1}), "SystemExit: 0"),
+    Case("exit in build", 2, by_file(GOOD.format(first="raise SystemExit")), "raised, line 4: SystemExit"),
+    Case("exit in a network's apply", 2, by_file(APPLIED), "line 3: SystemExit"),
+    Case("exit in training", 2, by_file(TRAINED, train={"epochs": 1}), "SystemExit: 0"),
     Case("exit when traced", 2, by_model(leaves), "model own raised SystemExit: 0"),
-    Case(
-        "exit in a NumPy model", 2, by_model(leaves, differentiable=False), "model own raised SystemExit: 0"
-    ),
-    Case("exit in a compiled callback", 2, by_model(leaves_at_run_time), "SystemExit"),
+    Case("exit in a NumPy model", 2, by_model(leaves, **HOST), "model own raised SystemExit: 0"),
     Case("exit of one's own kind", 2, by_model(raises(Leave(0))), "raised Leave: 0"),
     Case("GeneratorExit", 2, by_model(raises(GeneratorExit())), "raised GeneratorExit"),
     Case("BaseException", 2, by_model(raises(BaseException("quite"))), "raised BaseException: quite"),
-    Case(
-        "exit in a check",
-        3,
-        by_model(leaves_when_differentiated(), {"accuracy.overall": {}, "robustness.noise": {}}),
-        "",
-    ),
+    Case("exit in a check", 3, leaves_in_a_check, "SystemExit"),
     Case("exit in a tokenizer", 2, leaves_as_a_tokenizer, "tokens.encode raised SystemExit: 0"),
-    Case("training rows written to in build", 2, by_file(MUTATED), "read-only"),
-    Case("rows written to by a NumPy model", 2, by_model(centred, differentiable=False), "read-only"),
+    Case("training rows written to in build", 2, by_file(CENTRED), "read-only"),
+    Case("rows written to by a NumPy model", 2, by_model(centred, **HOST), "read-only"),
     Case("the caller's rows written to", 2, rewrites_the_rows, "the data changed during the audit (test)"),
 )
 HONEST = (
     Case("command: a network that prints", 0, json_alone, "PASS"),
-    Case("a network of one's own", 0, by_file(GOOD.format(first=""))),
-    Case(
-        "a network that centres a copy",
-        0,
-        by_file(GOOD.format(first="x_train = x_train.copy(); x_train -= x_train.mean(axis=0)")),
-    ),
-    Case(
-        "a NumPy model that centres a copy",
-        0,
-        by_model(lambda params, x: good(params, x - 0), differentiable=False),
-    ),
+    Case("a network of one's own", 0, by_file(PLAIN)),
+    Case("a network that centres a copy", 0, by_file(COPIED)),
+    Case("a NumPy model that works on a copy", 0, by_model(lambda params, x: good(params, x - 0), **HOST)),
     Case("arrays spoilt after they were handed over", 0, moved_after),
 )
