@@ -84,6 +84,7 @@ def _run(
         made = (
             Assembled(model) if model is not None else read_model(loaded, dataset, digests, kept, clock.tick)
         )
+    _refuse_changed(digests, dataset)
     desk = Desk(loaded, dataset, digests, kept if model is None else None, quick, clock, nonce)
     asked = audited(desk, made)
     tried = remedy_run.try_all(desk, asked)

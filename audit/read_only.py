@@ -9,8 +9,8 @@ import numpy as np
 
 
 def read_only(tree: Any) -> Any:
-    """Return an array, or a mapping of arrays, as views that refuse to be written to; all else as it is."""
-    if isinstance(tree, Mapping):
+    """Return an array, or a dictionary of arrays, as views that refuse to be written to; all else as it is."""
+    if type(tree) is dict:  # another mapping may be more than its items
         return {key: read_only(value) for key, value in tree.items()}
     if not isinstance(tree, np.ndarray):
         return tree

@@ -192,8 +192,7 @@ def build():
     return Net()
 """
 APPLIED = "import sys\ndef build():\n    return lambda x: sys.exit(0)"
-ROWS = GOOD.format(first="open('rows.csv', 'a').write('0,1,no\\n')")
-SETTINGS = GOOD.format(first="open('audit.yaml', 'a').write('\\n')")
+REWRITTEN = GOOD.format(first="[open(f, 'a').write('\\n') for f in ('rows.csv', 'audit.yaml')]")
 CENTRED = GOOD.format(first="x_train -= x_train.mean(axis=0) + 1")
 COPIED = GOOD.format(first="x_train = x_train.copy(); x_train -= x_train.mean(axis=0)")
 HOST = {"differentiable": False}
@@ -206,8 +205,7 @@ CASES = (
     Case("command: killed", 4, by_command(KILLED), "ended by SIGKILL"),
     Case("command: _exit at exit of a failing audit", 1, by_command(LAST_WORD + PLAIN, limit=0.99), "FAIL"),
     Case("command: record rewritten at exit", 2, by_command(FORGED + PLAIN, limit=0.99), "was changed"),
-    Case("command: rows rewritten", 2, by_command(ROWS), "rows.csv changed during the audit"),
-    Case("command: configuration rewritten", 2, by_command(SETTINGS), "audit.yaml changed during the audit"),
+    Case("command: rows and configuration rewritten", 2, by_command(REWRITTEN), "changed during the audit"),
     Case("exit at import", 2, by_file("import sys\nsys.exit(0)"), "does not import, line 2: SystemExit: 0"),
     Case("exit in build", 2, by_file(GOOD.format(first="raise SystemExit")), "raised, line 4: SystemExit"),
     Case("exit in a network's apply", 2, by_file(APPLIED), "line 3: SystemExit"),
