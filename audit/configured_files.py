@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,24 @@ def digests(source: str, loaded: Loaded) -> dict[str, str]:
     if config.model and config.model.weights:
         paths |= {path for path in loaded.path(config.model.weights).rglob("*") if path.is_file()}
     return {str(path): _digest(path) for path in sorted(path.absolute() for path in paths)}
+
+
+def data_digest(loaded: Loaded, known: dict[str, str]) -> str | None:
+    """Return what the record must say of the data's files, made of known digests; None where there are no files.
+
+    One file's SHA-256, or that of the lines that `sha256sum` prints for several, in the order of the configuration.
+    """
+    block = loaded.config.data
+    given = {} if block is None else block.model_dump(mode="json")
+    tables = [given.get(key) or {} for key in ("users", "items")]
+    texts = [given.get(key) for key in ("path", "labels", "test", "test_labels")]
+    texts += [(one.get("file") or {}).get("path") for one in (given, *tables)]
+    paths = [loaded.path(text).absolute() for text in texts if text]
+    each = [known.get(str(path), "") for path in paths]
+    if len(each) < 2:
+        return each[0] if each else None
+    lines = "".join(f"{one}  {path.name}\n" for one, path in zip(each, paths, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _policies(policy: Any, base: Path) -> Iterator[Path]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.config import Loaded, load
+from audit.configured_files import data_digest, digests
 from audit.errors import AuditError, StoreError
 from audit.evidence import Record
 
@@ -70,8 +71,6 @@ def run(
     silent: without progress. What the audit prints goes to standard error. Raises AuditError for what the user can
     mend before the audit, in it, and for a record or files that are not what they were.
     """
-    from audit.configured_files import digests
-
     began = time.time()
     loaded = load(config, overrides, options=False)
     folder = loaded.runs(out)
@@ -183,12 +182,14 @@ def _read_back(folder: Path, taken: Taken) -> Record:
         raise StoreError(f"{folder}: {found.problems[0]}", "a run as it was written", "nothing was judged")
     record, loaded = found.record, taken.loaded
     judged = record.volatile.judged
+    expected = data_digest(loaded, taken.files)
     today = dt.datetime.now(dt.UTC).date()
     same = {
         "nonce": record.volatile.nonce == taken.nonce,
         "configuration": record.config == loaded.config.model_dump(mode="json", exclude={"out"}),
         "policy": record.policy.model_dump(mode="json") == loaded.policy.model_dump(mode="json"),
         "--quick": record.quick == taken.quick,
+        "data file": expected in (None, record.facts.data.sha256),
         "date": judged is not None and taken.began.date() <= judged.date() <= today,
     }
     other = [name for name, equal in same.items() if not equal]

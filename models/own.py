@@ -96,6 +96,14 @@ def _call(target: str, function: Callable[..., Any], arguments: dict[str, Any]) 
         raise _raised(target, "raised", error) from error
 
 
+def at_fault(target: str, error: Exception) -> ValueError | None:
+    """Return the one line that tells an exception raised within the user's own file; None for one raised elsewhere."""
+    file = target.rpartition(":")[0].rpartition("/")[2]
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = file.endswith(".py") and any(Path(frame.filename).name == file for frame in frames)
+    return _raised(target, "raised", error) if inside else None
+
+
 def _raised(target: str, what: str, error: BaseException) -> ValueError:
     """Return the one line that tells a user's own exception and its place."""
     frames = traceback.extract_tb(error.__traceback__)

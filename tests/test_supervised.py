@@ -14,6 +14,7 @@ import pytest
 import audit
 from audit import configured_files, registry, store, supervised
 from audit.config import load
+from audit.data import files
 from audit.errors import PluginError, StoreError
 
 RULE = {"id": "A", "measure": "accuracy.overall.accuracy", "at_least": 0.1, "because": "a test"}
@@ -144,6 +145,28 @@ def test_every_file_that_a_configuration_names_has_a_digest(tmp_path, monkeypatc
     assert [os.path.basename(path) for path in shipped] == ["four_fifths.yaml"]
     named = ["a.yaml", "held.csv", "net.py", "p.yaml", "q.yaml", "rows.csv", "weights/a/b"]
     assert sorted(set(found) - set(shipped)) == [str(tmp_path / name) for name in named]
+
+
+DATA = {
+    "table": {"path": "a.csv", "test": "b.csv", "columns": {"target": "y"}},
+    "images": {"path": "a.csv", "labels": "b.csv", "test": "c.csv", "test_labels": "d.csv"},
+    "interactions": {"file": {"path": "a.csv"}, "users": {"file": {"path": "b.csv"}, "id": "u", "sensitive": ["s"]},
+                     "items": {"file": {"path": "c.csv"}, "id": "i"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", DATA)
+def test_the_data_digest_is_the_records(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    paths = [
+        tmp_path / f"{name}.csv" for name in {"table": "ab", "images": "abcd", "interactions": "abc"}[source]
+    ]
+    for path in paths:
+        path.write_text(path.name)
+    (tmp_path / "audit.yaml").write_text(json.dumps({**CONFIG, "data": {"source": source, **DATA[source]}}))
+    loaded = load("audit.yaml", options=False)
+    found = configured_files.digests("audit.yaml", loaded)
+    assert configured_files.data_digest(loaded, found) == files.digest(*paths)
 
 
 def test_a_plugin_that_exits_is_one_line(monkeypatch):

@@ -191,6 +191,7 @@ class Net(linen.Module):
 def build():
     return Net()
 """
+BROKEN = TRAINED.replace("sys.exit(0) if train", "len(3) if train")
 APPLIED = "import sys\ndef build():\n    return lambda x: sys.exit(0)"
 REWRITTEN = GOOD.format(first="[open(f, 'a').write('\\n') for f in ('rows.csv', 'audit.yaml')]")
 CENTRED = GOOD.format(first="x_train -= x_train.mean(axis=0) + 1")
@@ -210,6 +211,12 @@ CASES = (
     Case("exit in build", 2, by_file(GOOD.format(first="raise SystemExit")), "raised, line 4: SystemExit"),
     Case("exit in a network's apply", 2, by_file(APPLIED), "line 3: SystemExit"),
     Case("exit in training", 2, by_file(TRAINED, train={"epochs": 1}), "SystemExit: 0"),
+    Case(
+        "exception in training",
+        2,
+        by_file(BROKEN, train={"epochs": 1}),
+        "net.py:build raised, line 7: TypeError",
+    ),
     Case("exit when traced", 2, by_model(leaves), "model own raised SystemExit: 0"),
     Case("exit in a NumPy model", 2, by_model(leaves, **HOST), "model own raised SystemExit: 0"),
     Case("exit of one's own kind", 2, by_model(raises(Leave(0))), "raised Leave: 0"),
