@@ -130,6 +130,8 @@ def read_model(
     if given.scores is not None:
         made = Assembled(_scores(loaded, given, data, decision))
     else:
+        from models import own
+
         try:
             order = Order(loaded, given, decision, kept, tick)
             made = (
@@ -139,6 +141,11 @@ def read_model(
             )
         except ValueError as error:  # models/ may not know our errors; its ValueErrors are one readable line
             raise ModelError(f"model: {error}") from error
+        except Exception as error:
+            told = own.at_fault(given.network or "", error)
+            if told is None:
+                raise
+            raise ModelError(f"model: {told}") from error
     if given.scaling is not None:
         made = with_scaling(made, data, given.scaling)
     how = loaded.config.decision.parity

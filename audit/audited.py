@@ -13,6 +13,7 @@ from audit.check_run import run_check
 from audit.clock import Clock
 from audit.config import Loaded
 from audit.digests import model_digest, of_arrays, software, source_digest
+from audit.errors import users_code
 from audit.evidence import CheckResult, Record, policy_digest
 from audit.examine import examine
 from audit.kept import Kept
@@ -27,7 +28,7 @@ VOCABULARY = "tokens/vocabulary.json"  # the fitted tokenizer of texts, beside t
 class Desk:
     """What every audit of one run shares; digests are those of the data, kept is finished work to take up.
 
-    rows: digests of the test rows' content, by which the ledger knows them.
+    rows: digests of the test rows' content, by which the ledger knows them. nonce: what the record is known again by.
     """
 
     loaded: Loaded
@@ -37,6 +38,7 @@ class Desk:
     kept: Kept | None
     quick: bool
     clock: Clock
+    nonce: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,8 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
     """Return the audit of one model under the desk's configuration; `stage` precedes the names of its stages."""
     loaded = desk.loaded
     with desk.clock(f"{stage}outputs"):
-        subject = observe(made.model, desk.data)
+        with users_code(f"model {made.model.name}"):
+            subject = observe(made.model, desk.data)
         examine(subject)
         digests = {
             **desk.digests,

@@ -79,9 +79,9 @@ def run_check(
     make_room()
     try:
         findings = check.function(subject, options, ctx)
-    except AuditError:
+    except (AuditError, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001  (a check that crashes must block, not end the audit)
+    except BaseException as error:  # noqa: BLE001  (a check that crashes or exits must block, not end the audit)
         return _result(check, plain, "error", f"{type(error).__name__}: {error}"[:500]), {}, False
     result = _result(check, plain, "ok", "", findings)
     if kept and not clock.expired():

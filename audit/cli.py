@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-START = time.perf_counter()
 app = typer.Typer(
     name="jax-audit",
     help="Audit a JAX/Flax model: robustness, fairness, explanation and calibration, judged on intervals.",
@@ -55,40 +53,28 @@ def run(
     json_: Json = False,
 ) -> None:
     """Audit what CONFIG names and exit with the verdict: 0 PASS, 1 FAIL, 3 undecided."""
-    from audit import screen
-    from audit.config import load
+    from audit import screen, supervised
 
-    loaded = load(config, tuple(set_ or ()))
-    from audit import compilation_cache, processors
-    from audit.pipeline import out_folder
-    from audit.pipeline import run as audit_run
-
-    compilation_cache.keep()
-    processors.share()
-
-    imported = {"import": round(time.perf_counter() - START, 3)}
-    try:
-        with screen.stages(quiet or json_) as progress:
-            record = audit_run(
-                loaded,
-                out=out,
-                quick=quick,
-                reuse=not fresh,
-                progress=progress,
-                seconds=imported,
-                time_budget=time_budget,
-            )
-    except KeyboardInterrupt:  # Typer would end without a word
-        screen.error("interrupted; what is finished is kept, run the same command again to go on")
-        raise typer.Exit(130) from None
-    folder = out_folder(loaded, out) / record.volatile.run_id
+    ended = supervised.run(
+        config,
+        tuple(set_ or ()),
+        out=out,
+        quick=quick,
+        reuse=not fresh,
+        silent=quiet or json_,
+        time_budget=time_budget,
+    )
+    if ended.record is None or ended.folder is None:
+        screen.error(ended.says)
+        raise typer.Exit(ended.code)
+    record, folder = ended.record, ended.folder
     if json_:
-        print(screen.as_json(record, record.decisions, record.verdict, record.exit_code, folder))
+        print(screen.as_json(record, record.decisions, record.verdict, ended.code, folder))
     else:
         _summary(record, quiet)
         pages = sorted(folder.glob("report.html"))
         screen.OUT.print(f"{'report' if pages else 'record'}: {(pages or [folder])[0]}", markup=False)
-    raise typer.Exit(record.exit_code)
+    raise typer.Exit(ended.code)
 
 
 @app.command()

@@ -270,9 +270,20 @@ class Loaded:
         """Return a path of the configuration: variables expanded, relative to the configuration's file."""
         return resolve(text, self.base, todo)
 
+    def runs(self, out: str | Path | None = None) -> Path:
+        """Return the folder of the runs: the caller's, the configuration's, or runs/ here."""
+        if out is not None:
+            return Path(out)
+        return self.path(self.config.out) if self.config.out else Path("runs")
 
-def load(source: str | Path | dict[str, Any], overrides: tuple[str, ...] = ()) -> Loaded:
-    """Return the valid configuration of a file, a shipped name or a mapping, `a.b=c` overrides applied."""
+
+def load(
+    source: str | Path | dict[str, Any], overrides: tuple[str, ...] = (), *, options: bool = True
+) -> Loaded:
+    """Return the valid configuration of a file, a shipped name or a mapping, `a.b=c` overrides applied.
+
+    options: those of checks and remedies, too; finding them imports JAX and plugins.
+    """
     if isinstance(source, dict):
         path, value, lines, base, name = None, dict(source), {}, Path.cwd(), "config"
     else:
@@ -286,10 +297,12 @@ def load(source: str | Path | dict[str, Any], overrides: tuple[str, ...] = ()) -
         value["policy"] = with_includes(raw, lines, name, ("policy",), base, ())
     config = validated(Config, value, lines, name)
     policy = load_policy(config.policy, base)
-    options = {check: _options(check, given, lines, name) for check, given in config.checks.items()}
-    remedies = tuple(_remedy(i, given, lines, name) for i, given in enumerate(config.remedies))
     where = places(path, raw, lines, policy.rules) if path else {}
-    return Loaded(config, policy, options, base, remedies, where)
+    if not options:
+        return Loaded(config, policy, {}, base, (), where)
+    known = {check: _options(check, given, lines, name) for check, given in config.checks.items()}
+    remedies = tuple(_remedy(i, given, lines, name) for i, given in enumerate(config.remedies))
+    return Loaded(config, policy, known, base, remedies, where)
 
 
 def schema() -> dict[str, Any]:

@@ -317,6 +317,9 @@ class Volatile(Frozen):
         default=None,
         description="other models or policies that these test rows judged before; null: not counted",
     )
+    nonce: str = Field(
+        default="", description="drawn by the command line before the audit; binds the record to it"
+    )
     places: dict[str, str] = Field(default_factory=dict, description="file:line of each rule, by its id")
 
 

@@ -24,7 +24,7 @@ from audit.clock import Clock, Progress
 from audit.config import Loaded, load
 from audit.crossfit import FOLDS
 from audit.digests import dataset_digest
-from audit.errors import ConfigError
+from audit.errors import ConfigError, ModelError, users_code
 from audit.evidence import Record
 from audit.registry import checks as every_check
 from audit.registry import find
@@ -44,6 +44,7 @@ def run(
     progress: Progress = lambda stage, done, total: None,
     seconds: Mapping[str, float] | None = None,
     time_budget: float | None = None,
+    nonce: str = "",
 ) -> Record:
     """Return the record of one audit, after writing it with its reports into a new folder of `out`.
 
@@ -51,20 +52,36 @@ def run(
     its blocks of that name. quick spends less and can never PASS. reuse takes finished work from earlier
     runs with the same content and cache key; of a `model` given here nothing is kept, since its code has no
     digest. After time_budget seconds no check and no attack's stage begins; what is unfinished then cannot PASS.
-    Raises AuditError for anything the user can mend.
+    nonce: kept in the record, so that a caller knows it again. Raises AuditError for anything the user can mend,
+    an exit that the user's own code takes among it.
     """
-    started = dt.datetime.now(dt.UTC)
     clock = Clock(progress, dict(seconds or {}), time_budget)
-    loaded = config if isinstance(config, Loaded) else load(config, overrides)
+    with users_code("a network, plugin or other code of yours", exits=True):
+        loaded = config if isinstance(config, Loaded) else load(config, overrides)
+        return _run(loaded, data, model, loaded.runs(out), quick, reuse, clock, nonce)
+
+
+def _run(
+    loaded: Loaded,
+    data: Dataset | None,
+    model: Model | None,
+    out: Path,
+    quick: bool,
+    reuse: bool,
+    clock: Clock,
+    nonce: str,
+) -> Record:
+    """Return the record of one audit after writing its run folder."""
+    started = dt.datetime.now(dt.UTC)
     checks = {name: find(name) for name in loaded.config.checks}
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
     policy_refused.refuse(loaded.policy, checks)
     gate_crosswalk.refuse(loaded.policy, every_check())
-    folder = store.prepared(out_folder(loaded, out))
+    folder = store.prepared(out)
     kept = finished.opened(folder) if reuse else None
 
     with clock("data"):
-        dataset = data if data is not None else read_data(loaded)
+        dataset = (data if data is not None else read_data(loaded)).read_only()
         digests = dataset_digest(dataset)
     check_refused.refuse(loaded, dataset)
     given = loaded.config.model
@@ -77,15 +94,22 @@ def run(
         made = (
             Assembled(model) if model is not None else read_model(loaded, dataset, digests, kept, clock.tick)
         )
+    _refuse_changed(digests, dataset)
     rows = row_digests.of(dataset)
-    desk = Desk(loaded, dataset, digests, rows, kept if model is None else None, quick, clock)
+    desk = Desk(loaded, dataset, digests, rows, kept if model is None else None, quick, clock, nonce)
     asked = audited(desk, made)
     tried = remedy_run.try_all(desk, asked)
+    _refuse_changed(digests, dataset)
     return write(folder, desk, asked, tried, started)
 
 
-def out_folder(loaded: Loaded, out: str | Path | None) -> Path:
-    """Return the folder of the runs: the caller's, the configuration's, or runs/ here."""
-    if out is not None:
-        return Path(out)
-    return loaded.path(loaded.config.out) if loaded.config.out else Path("runs")
+def _refuse_changed(digests: Mapping[str, str], data: Dataset) -> None:
+    """Raise ModelError where the rows are no longer those that were handed over."""
+    now = dataset_digest(data)
+    changed = [name for name in data.splits if now[name] != digests[name]]
+    if now != digests:
+        raise ModelError(
+            f"the data changed during the audit ({', '.join(changed) or 'what they mean'})",
+            "code that writes to copies of its own",
+            "x = x.copy() before x -= mean",
+        )

@@ -125,7 +125,9 @@ def _load() -> None:
     for point in entry_points(group=PLUGINS):
         try:
             point.load()
-        except Exception as error:  # noqa: BLE001  (whatever a plugin raises, the user must see it)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a plugin raises, an exit too, the user must see it
             raise PluginError(
                 f"plugin {point.name} ({point.value}) does not import: {error!r}", todo="mend or uninstall it"
             ) from error

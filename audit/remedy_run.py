@@ -52,7 +52,9 @@ def try_all(desk: Desk, before: Audited) -> list[Tried]:
         why = _inapplicable(desk, before, remedy)
         try:
             done.append(_without(told, "skipped", why) if why else _one(desk, before, told, options, place))
-        except Exception as error:  # noqa: BLE001  (whatever a remedy raises, the audit before it stands)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever a remedy raises, the audit before it stands)
             reason = str(error) if isinstance(error, AuditError) else f"{type(error).__name__}: {error}"
             done.append(_without(told, "error", reason[:500]))
     return _warned(done, before.record.policy.alpha)

@@ -56,6 +56,7 @@ def _timed(record: Record, done: Audited, desk: Desk, started: dt.datetime) -> R
             **compilation_cache.named(),
         },
         earlier_judgements=done.earlier,
+        nonce=desk.nonce,
         places=dict(desk.loaded.places),
     )
     return record.model_copy(update={"volatile": volatile})

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from audit.devices import map_examples
+from audit.read_only import owned, read_only
 
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 Modality = Literal["table", "image", "text", "series", "interactions"]
@@ -80,6 +81,19 @@ class Split:
             legitimate={k: v[rows] for k, v in self.legitimate.items()},
             text=pick(self.text),
         )
+
+    def each(self, f: Callable[..., Any], *others: Split) -> Split:
+        """Return the split with f applied to each of its arrays (to x and mappings whole), beside those of others."""
+        names = ("x", "y", "id", "groups", "cluster", "weight", "time", "legitimate", "text")
+        return replace(self, **{n: f(getattr(self, n), *(getattr(o, n) for o in others)) for n in names})
+
+    def read_only(self) -> Split:
+        """Return the split as views that refuse to be written to."""
+        return self.each(read_only)
+
+    def apart_from(self, given: Split) -> Split:
+        """Return the split with a copy of each array whose memory is the given one's: later writes don't matter."""
+        return self.each(owned, given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +169,12 @@ class Dataset:
     tokens: Tokens | None = None
     provenance: Provenance = Provenance()
     folds: np.ndarray | None = None
+
+    def read_only(self) -> Dataset:
+        """Return the dataset with arrays that refuse to be written to, for users' code to be given."""
+        held = {n: read_only(getattr(self, n)) for n in ("low", "high", "scale", "folds")}
+        splits = {name: split.read_only() for name, split in self.splits.items()}
+        return replace(self, splits=splits, **held)
 
     @property
     def test(self) -> Split:
@@ -299,7 +319,7 @@ def run_model(model: Model, x: Inputs, *, batch: int = 1024) -> np.ndarray:
         raise ValueError("a file of scores cannot be run on new inputs")
     if model.differentiable:
         return np.asarray(map_examples(model.apply, model.params, x, batch=batch))
-    return np.asarray(model.apply(model.params, x), np.float32)
+    return np.asarray(model.apply(read_only(model.params), read_only(x)), np.float32)
 
 
 def observe(model: Model, data: Dataset) -> Subject:

@@ -67,7 +67,9 @@ def _module(target: str, path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and NNX look their module up by name
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-    except Exception as error:  # noqa: BLE001  (whatever the user's file raises, they must read it)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's file raises, an exit too, they must read it
         raise _raised(target, "does not import", error) from error
     return module
 
@@ -88,11 +90,21 @@ def _call(target: str, function: Callable[..., Any], arguments: dict[str, Any]) 
     """Return what the user's function returns."""
     try:
         return function(**arguments)
-    except Exception as error:  # noqa: BLE001  (whatever the user's function raises, they must read it)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's function raises, an exit too, they must read it
         raise _raised(target, "raised", error) from error
 
 
-def _raised(target: str, what: str, error: Exception) -> ValueError:
+def at_fault(target: str, error: Exception) -> ValueError | None:
+    """Return the one line that tells an exception raised within the user's own file; None for one raised elsewhere."""
+    file = target.rpartition(":")[0].rpartition("/")[2]
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = file.endswith(".py") and any(Path(frame.filename).name == file for frame in frames)
+    return _raised(target, "raised", error) if inside else None
+
+
+def _raised(target: str, what: str, error: BaseException) -> ValueError:
     """Return the one line that tells a user's own exception and its place."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [
@@ -149,7 +161,11 @@ def _probe(target: str, network: Network, x: np.ndarray, outputs: int) -> None:
         raise problem(
             f"{target}: outputs of training rows are not finite", "finite outputs", "mend the network"
         )
-    alone = np.concatenate([np.asarray(jitted(network.params, x[i : i + 1])) for i in range(len(x))])
+    alone = _call(
+        target,
+        lambda: np.concatenate([np.asarray(jitted(network.params, x[i : i + 1])) for i in range(len(x))]),
+        {},
+    )
     gap = float(np.abs(alone - together).max())
     if gap > 1e-3 * max(1.0, float(np.abs(together).max())):
         raise problem(

@@ -27,7 +27,8 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.metrics": (set(), {"jax", "numpy", "scipy", "fairlearn", "sklearn"}),
     "audit.stats": ({"audit.evidence"}, {"numpy", "scipy"}),
     "audit.devices": (set(), {"jax", "numpy"}),
-    "audit.subject": ({"audit.devices"}, {"jax", "numpy"}),
+    "audit.read_only": (set(), {"numpy"}),
+    "audit.subject": ({"audit.devices", "audit.read_only"}, {"jax", "numpy"}),
     "audit.data": (
         {"audit.subject", "audit.errors"},
         {"numpy", "pandas", "pyarrow", "sklearn", "tokenizers"},
@@ -56,6 +57,7 @@ LIGHT = ("audit.errors", "audit.evidence", "audit.stats", "audit.gate", "audit.s
 LIGHT += ("audit.compare", "audit.row_outcomes", "audit.config", "audit.policies", "audit.cli", "reports")
 LIGHT += ("audit.manifest", "audit.verify", "audit.signing", "audit.rendering", "audit.places")
 LIGHT += ("audit.opening", "audit.expected")
+LIGHT += ("audit.supervised", "audit.configured_files")
 NAMES_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools"}
 
 

@@ -90,9 +90,10 @@ def test_a_quick_run_never_passes(tmp_path, model, data):
     assert record.exit_code != 0
 
 
-def test_a_crashed_check_blocks_and_the_audit_goes_on(tmp_path, model, data, monkeypatch):
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit, GeneratorExit, BaseException])
+def test_a_crashed_check_blocks_and_the_audit_goes_on(tmp_path, model, data, monkeypatch, kind):
     def crash(subject, options, ctx):
-        raise RuntimeError("<b>out of cheese</b>")
+        raise kind("<b>out of cheese</b>")
 
     known = dict(registry.checks())
     broken = registry.Check(**{**vars(known["accuracy.overall"]), "function": crash})

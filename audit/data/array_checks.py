@@ -11,7 +11,7 @@ import numpy as np
 from audit.data import splits
 from audit.data.frames import MISSING
 from audit.data.labels import refuse_one_class
-from audit.errors import DataError
+from audit.errors import DataError, users_code
 from audit.subject import Feature, Modality, Split, Task, Tokens
 
 
@@ -55,7 +55,8 @@ def refuse_tokens(given: Mapping[str, Split], tokens: Tokens) -> None:
     for where, split in given.items():
         if split.text is None:
             raise DataError(f"{where}: no text", "the texts beside their tokens", "Split(..., text=texts)")
-        same = np.asarray(tokens.encode([str(one) for one in split.text]))
+        with users_code("tokens.encode", DataError):
+            same = np.asarray(tokens.encode([str(one) for one in split.text]))
         if same.shape != np.shape(split.x) or (same != split.x).any():
             raise DataError(
                 f"{where}: x differs from what tokens.encode makes of text", "x = tokens.encode(text)"

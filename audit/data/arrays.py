@@ -129,6 +129,7 @@ def from_splits(
     salt = splits.salt_of(checks.content(given))
     ids = tokens is not None
     made = {one: checks.ready(split, task, salt, tokens=ids) for one, split in given.items()}
+    made = {one: split.apart_from(given[one]) for one, split in made.items()}
     made = {one: made.get(one, made["test"].take(np.arange(0))) for one in reversed(splits.NAMES)}
     described = () if tokens is not None else checks.described(made, features)
     lowest, highest, scales = checks.bounds(made, low, high, scale, described)

@@ -38,8 +38,11 @@ def run(config: Any, folder: Path, **given: Any) -> tuple[int, str]:
     return record.exit_code, " ".join(decision.reason for decision in record.decisions)
 
 
-def command(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Return the exit code of `python -m audit ARGUMENTS` in the folder, and what it printed."""
+def command(folder: Path, *arguments: str, apart: bool = False, **environment: str) -> tuple[int, str]:
+    """Return the exit code of `python -m audit ARGUMENTS` in the folder, and what it printed.
+
+    apart: on standard output alone.
+    """
     done = subprocess.run(
         [sys.executable, "-P", "-m", "audit", *arguments],
         cwd=folder,
@@ -49,4 +52,4 @@ def command(folder: Path, *arguments: str, **environment: str) -> tuple[int, str
         timeout=300,
         check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout + ("" if apart else done.stderr)
