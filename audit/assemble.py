@@ -46,7 +46,7 @@ def read_data(loaded: Loaded) -> Dataset:
     images_inside = isinstance(data, EmbeddedData) and data.dataset == "digits"
     if data.split.by == "folds" and (images_inside or not isinstance(data, TableData | EmbeddedData)):
         raise ConfigError(f"{crossfit.FOLDS} for what is no table", "a table", "split by fraction")
-    plan = SplitPlan(**data.split.model_dump(), seed=loaded.config.seed)
+    plan = SplitPlan(**data.split.model_dump(exclude={"judge"}), seed=loaded.config.seed)
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
     name = data.name or loaded.config.name

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from audit import facts, gate, row_outcomes, store
+import numpy as np
+
+from audit import concerns, facts, gate, ledger, row_outcomes, store
 from audit.assemble import Assembled
 from audit.check_run import run_check
 from audit.clock import Clock
@@ -23,11 +25,15 @@ VOCABULARY = "tokens/vocabulary.json"  # the fitted tokenizer of texts, beside t
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """What every audit of one run shares; digests are those of the data, kept is finished work to take up."""
+    """What every audit of one run shares; digests are those of the data, kept is finished work to take up.
+
+    rows: digests of the test rows' content, by which the ledger knows them.
+    """
 
     loaded: Loaded
     data: Dataset
     digests: dict[str, str]
+    rows: np.ndarray
     kept: Kept | None
     quick: bool
     clock: Clock
@@ -43,6 +49,7 @@ class Audited:
     files: dict[str, bytes]
     reused: tuple[str, ...]
     judged: dt.datetime
+    earlier: int | None
 
 
 def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
@@ -59,15 +66,25 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
         sidecar = {row_outcomes.PATH: row_outcomes.of(subject)} if loaded.config.record.row_outcomes else {}
         if desk.data.tokens is not None and desk.data.tokens.saved:
             sidecar[VOCABULARY] = desk.data.tokens.saved
+    look = ledger.look(desk.rows, digests["model"], loaded.policy)
+    earlier = ledger.before(look)
+    doubts = (
+        *concerns.found(subject, procedure=_of_procedure(loaded)),
+        *ledger.concerns(earlier, loaded.policy.looks),
+    )
     results, files, reused = _run_checks(desk, made, subject, digests, stage)
     with desk.clock(f"{stage}gate"):
         now = dt.datetime.now(dt.UTC)
-        decisions, verdict, code = gate.judge(results, loaded.policy, on=now.date(), quick=desk.quick)
+        decisions, verdict, code = gate.judge(
+            results, loaded.policy, on=now.date(), quick=desk.quick, concerns=doubts
+        )
+        ledger.add(look)
     record = Record(
         tool=f"jax-audit {software()['jax-audit']}",
         name=loaded.config.name,
         config=loaded.config.model_dump(mode="json", exclude={"out"}),
         facts=facts.of(subject, made, loaded.config.system),
+        concerns=doubts,
         results=results,
         policy=loaded.policy,
         decisions=decisions,
@@ -78,13 +95,20 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
         not_measured=facts.not_measured(results, subject),
         digests={
             **digests,
+            "rows": ledger.rows_digest(desk.rows),
             "source": source_digest(),
             "policy": policy_digest(loaded.policy),
             **{path: store.sha256(data) for path, data in sidecar.items()},
             **({} if made.weights is None else {"weights": checkpoint.digest(made.weights)}),
         },
     )
-    return Audited(made, subject, record, {**files, **sidecar}, reused, now)
+    return Audited(made, subject, record, {**files, **sidecar}, reused, now, earlier)
+
+
+def _of_procedure(loaded: Loaded) -> bool:
+    """Return whether the configuration says that the verdict is meant for the way of training."""
+    split = getattr(loaded.config.data, "split", None)
+    return split is not None and split.judge == "training_procedure"
 
 
 def _run_checks(

@@ -124,7 +124,7 @@ def gate(
 ) -> None:
     """Judge a stored record again, under its own policy or another, and exit with the verdict."""
     from audit import gate as judge
-    from audit import gate_again, screen
+    from audit import gate_again, ledger, screen
     from audit.opening import open_run
     from audit.policies import load_policy
 
@@ -133,7 +133,8 @@ def gate(
     asked = [rule.name for rule in rules.rules]
     known = {rule.check: asked for rule in rules.rules} | dict.fromkeys(rules.requires, asked)
     judge.refuse(rules, known)  # what was not measured: NOT-ESTIMABLE
-    record = gate_again.judged(record, rules, dt.datetime.now(dt.UTC).date())
+    today = dt.datetime.now(dt.UTC).date()
+    record = gate_again.judged(record, rules, today, ledger.judged_again(record, rules))
     if record.unverified and not unverified and record.exit_code == 0:
         record = record.model_copy(update={"exit_code": 3})
         screen.note(f"{run} is a bare record, not verified: exit code 3, never 0, without --unverified")

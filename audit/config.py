@@ -42,6 +42,11 @@ class SplitConfig(Frozen):
     calibration: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.2, ge=0, le=1)
     folds: int | None = Field(default=None, ge=2, le=20, description="by folds: how many, 5 unless said")
+    judge: Literal["model", "training_procedure"] = Field(
+        default="model",
+        description="by folds: training_procedure says that the verdict is meant for the way of training, whose "
+        "networks are judged, and not for one network to be released; without it folds cannot PASS",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -50,8 +55,8 @@ class SplitConfig(Frozen):
         if not isinstance(given, dict):
             return given
         if given.get("by") != "folds":
-            if given.get("folds") is not None:
-                raise ValueError("folds without by: folds")
+            if given.get("folds") is not None or given.get("judge", "model") != "model":
+                raise ValueError("folds, or judge: training_procedure, without by: folds")
             return given
         if given.get("calibration", 0) != 0 or given.get("test", 1) != 1:
             raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -29,6 +30,7 @@ __all__ = [
     "Artifact",
     "CheckResult",
     "Column",
+    "Concern",
     "Control",
     "Crosswalk",
     "DataFacts",
@@ -175,6 +177,24 @@ class CheckResult(Frozen):
 # ---------------------------------------------------------------- judgement
 
 
+class Concern(Frozen):
+    """A doubt about the subject itself, found once before the checks: what it touches cannot PASS, but can FAIL.
+
+    name: one word of the list in docs/evidence.md. says: what was found, with its numbers. todo: what would remove it.
+    touches: patterns of CHECK.MEASURE ('*' is everything). evidence: the numbers it rests on.
+    """
+
+    name: str
+    says: str
+    todo: str
+    touches: tuple[str, ...]
+    evidence: dict[str, float | int | str] = Field(default_factory=dict)
+
+    def bears_on(self, measure: str) -> bool:
+        """Return whether the concern touches a measure, CHECK.MEASURE."""
+        return any(fnmatchcase(measure, pattern) for pattern in self.touches)
+
+
 class Decision(Frozen):
     """A rule's verdict on one matched measurement, with the bound that decided it."""
 
@@ -193,6 +213,7 @@ class Decision(Frozen):
     passes_at: float | None = Field(None, description="truth from which these rows show PASS with that power")
     fails_at: float | None = Field(None, description="truth from which these rows show FAIL with that power")
     excluded_groups: tuple[str, ...] = ()
+    cause: str = Field(default="", description="the concern that bars PASS, by its name")
     reason: str = ""
     waiver: Waiver | None = None
 
@@ -292,7 +313,10 @@ class Volatile(Frozen):
     seconds: dict[str, float] = Field(default_factory=dict)
     reused: tuple[str, ...] = ()
     machine: dict[str, str] = Field(default_factory=dict)
-    earlier_judgements: int | None = None
+    earlier_judgements: int | None = Field(
+        default=None,
+        description="other models or policies that these test rows judged before; null: not counted",
+    )
     places: dict[str, str] = Field(default_factory=dict, description="file:line of each rule, by its id")
 
 
@@ -304,6 +328,7 @@ class Record(Frozen):
     name: str
     config: dict[str, Any]
     facts: Facts
+    concerns: tuple[Concern, ...] = Field(default=(), description="doubts about the subject that bar PASS")
     results: tuple[CheckResult, ...]
     policy: Policy
     decisions: tuple[Decision, ...]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from audit.evidence_statistics import Frozen
 
 Severity = Literal["blocking", "advisory"]
+LONGEST_WAIVER = dt.timedelta(days=366)
 
 
 class Rule(Frozen):
@@ -57,6 +58,17 @@ class Waiver(Frozen):
     why: str
     until: dt.date
 
+    @field_validator("who", "why")
+    @classmethod
+    def _said(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("a person's name and a reason, not an empty text")
+        return text
+
+    def counts(self, on: dt.date) -> bool:
+        """Return whether the waiver counts on a day: until its date, which lies within a year."""
+        return on <= self.until <= on + LONGEST_WAIVER
+
 
 class Control(Frozen):
     """One clause of a law or standard: its id, what it asks for, and where evidence for it would stand.
@@ -100,6 +112,12 @@ class Policy(Frozen):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     power: float = Field(default=0.8, gt=0.5, lt=1)
     minimum_group_share: float = Field(default=0.0, ge=0, lt=0.5)
+    looks: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="how many models or policies these test rows may judge; alpha is divided by it",
+    )
     budget: Literal["full", "verdict"] = Field(
         default="full", description="verdict: an attack stops once no rule's verdict can change"
     )
@@ -111,3 +129,11 @@ class Policy(Frozen):
     crosswalk: tuple[Crosswalk, ...] = Field(
         default=(), description="clauses of laws and standards, mapped to the evidence for them"
     )
+    weakened: tuple[str, ...] = Field(
+        default=(), description="found, not declared: what is weaker here than in the policies included"
+    )
+
+    @property
+    def level(self) -> float:
+        """Return the error level of one look at the test rows: alpha over the looks declared."""
+        return self.alpha / self.looks

@@ -19,6 +19,7 @@ from audit.errors import ConfigError
 from audit.evidence import (
     WORST_FIRST,
     CheckResult,
+    Concern,
     Decision,
     Estimate,
     GroupMeans,
@@ -74,23 +75,29 @@ def refuse(policy: Policy, known: Mapping[str, Collection[str]]) -> None:
 
 
 def judge(
-    results: Iterable[CheckResult], policy: Policy, *, on: dt.date, quick: bool = False
+    results: Iterable[CheckResult],
+    policy: Policy,
+    *,
+    on: dt.date,
+    quick: bool = False,
+    concerns: Sequence[Concern] = (),
 ) -> tuple[tuple[Decision, ...], Verdict, int]:
     """Return one decision for each rule and measurement it matches, the verdict and the exit code.
 
     The order of results and measurements changes nothing. A rule that nothing answers is NOT-ESTIMABLE.
-    A waiver counts until its date, on the exit code only. A quick run is never PASS, nor is one that lacks
-    what the policy requires: that is NOT-ESTIMABLE, or worse if a rule is.
+    A waiver counts until its date, within a year, on the exit code only. A quick run is never PASS, nor is one that
+    lacks what the policy requires: that is NOT-ESTIMABLE, or worse if a rule is. What a concern touches is never PASS:
+    it is INCONCLUSIVE with the concern as cause, or worse.
     """
     found = list(results)
     lacking = bool(unmet(found, policy))
     cases = [case for rule in policy.rules for case in _cases(rule, found, policy)]
     family = [case.p_fail for case in cases if case.rule.severity == "blocking"]
-    holm = iter(stats.holm_levels(family, policy.alpha))
-    levels = [next(holm) if case.rule.severity == "blocking" else policy.alpha for case in cases]
-    waivers = [waiver for waiver in policy.waivers if waiver.until >= on]
+    holm = iter(stats.holm_levels(family, policy.level))
+    levels = [next(holm) if case.rule.severity == "blocking" else policy.level for case in cases]
+    waivers = [waiver for waiver in policy.waivers if waiver.counts(on)]
     decisions = tuple(
-        _decide(case, level, policy, quick=quick, waivers=waivers)
+        _decide(case, level, policy, quick=quick, waivers=waivers, concerns=concerns)
         for case, level in zip(cases, levels, strict=True)
     )
     blocking = [decision for decision in decisions if decision.rule.severity == "blocking"]
@@ -127,10 +134,11 @@ def _case(rule: Rule, m: Measurement, policy: Policy) -> _Case:
     estimate, excluded, least = m.estimate, (), rule.at_least is not None
     try:
         estimate, excluded = _without_small_groups(m.estimate, policy.minimum_group_share)
-        reason = _refusal(estimate) or gate_rows.unsupported(estimate, policy.alpha, "PASS")
+        reason = _refusal(estimate) or _cannot_fail(rule, m, estimate)
+        reason = reason or gate_rows.unsupported(estimate, policy.level, "PASS")
         if reason or estimate.statistic is None:
             return _Case(rule, reason, m, estimate, excluded)
-        pass_bound = (stats.low_bound if least else stats.high_bound)(estimate.statistic, policy.alpha)
+        pass_bound = (stats.low_bound if least else stats.high_bound)(estimate.statistic, policy.level)
         p = 1.0
         if not _same_side(rule, estimate):
             p = stats.p_fail(estimate.statistic, rule.limit, at_least=least, at_most=not least)
@@ -149,6 +157,19 @@ def _refusal(estimate: Estimate) -> str:
         return "it carries no statistics to bound it"
     if not math.isclose(stats.point(estimate.statistic), estimate.value, rel_tol=1e-6, abs_tol=1e-9):
         return "its value is not that of its own statistics"
+    return ""
+
+
+def _cannot_fail(rule: Rule, m: Measurement, estimate: Estimate) -> str:
+    """Return why a rule proves nothing: every possible value keeps it, or it asks for the worse side; or nothing."""
+    least = rule.at_least is not None
+    if (m.better, least) in (("higher", False), ("lower", True)):
+        return (
+            f"the rule asks for at {'least' if least else 'most'} {rule.limit:g}, though {m.better} is better"
+        )
+    worst = stats.ends(estimate.statistic)[0 if least else 1] if estimate.statistic else None
+    if worst is not None and (rule.limit <= worst if least else rule.limit >= worst):
+        return f"the rule cannot fail: every possible value keeps its limit {rule.limit:g}"
     return ""
 
 
@@ -174,7 +195,15 @@ def _without_small_groups(estimate: Estimate, share: float) -> tuple[Estimate, t
     )
 
 
-def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: Sequence[Waiver]) -> Decision:
+def _decide(
+    case: _Case,
+    level: float,
+    policy: Policy,
+    *,
+    quick: bool,
+    waivers: Sequence[Waiver],
+    concerns: Sequence[Concern],
+) -> Decision:
     """Return the case's decision, with FAIL at this level."""
     rule, m, e = case.rule, case.measurement, case.estimate
     waiver = next((waiver for waiver in waivers if waiver.rule == rule.id), None)
@@ -200,8 +229,12 @@ def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: 
         why = gate_words.failed(rule, m, e, beyond, 1 - level, case.p_fail)
         told |= {"bound": _finite(beyond), "bound_level": 1 - level, "p_fail": case.p_fail}
         return Decision(verdict="FAIL", reason=why, **told)
-    told |= {"bound": _finite(bound), "bound_level": 1 - policy.alpha, "p_fail": case.p_fail}
+    told |= {"bound": _finite(bound), "bound_level": 1 - policy.level, "p_fail": case.p_fail}
     inside = (bound >= rule.limit <= e.value) if least else (bound <= rule.limit >= e.value)
+    barring = next((concern for concern in concerns if concern.bears_on(rule.measure)), None)
+    if inside and barring is not None:
+        why = gate_words.barred(rule, m, e, bound, barring)
+        return Decision(verdict="INCONCLUSIVE", reason=why, cause=barring.name, **told)
     if inside and e.doubt:
         return Decision(verdict="INCONCLUSIVE", reason=gate_words.doubted(rule, m, e, bound), **told)
     if inside and quick:

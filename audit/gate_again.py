@@ -7,17 +7,19 @@ import math
 from collections.abc import Iterator
 
 from audit import gate, stats
-from audit.evidence import Estimate, Policy, Record
+from audit.evidence import Concern, Estimate, Policy, Record
 
 
-def judged(record: Record, policy: Policy, on: dt.date) -> Record:
+def judged(record: Record, policy: Policy, on: dt.date, concerns: tuple[Concern, ...]) -> Record:
     """Return the record with the decisions, verdict, exit code and unmet requirements of its stored numbers.
 
-    policy: its own or another. on: the date on which waivers count.
+    policy: its own or another. on: the date on which waivers count. concerns: those that hold under this policy.
     """
-    decisions, verdict, code = gate.judge(record.results, policy, on=on, quick=record.quick)
-    unmet = gate.unmet(record.results, policy)
-    made = {"decisions": decisions, "verdict": verdict, "exit_code": code, "unmet": unmet, "policy": policy}
+    decisions, verdict, code = gate.judge(
+        record.results, policy, on=on, quick=record.quick, concerns=concerns
+    )
+    made = {"decisions": decisions, "verdict": verdict, "exit_code": code, "policy": policy}
+    made |= {"concerns": concerns, "unmet": gate.unmet(record.results, policy)}
     return record.model_copy(update=made)
 
 

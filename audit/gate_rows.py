@@ -17,7 +17,7 @@ def truths(rule: Rule, e: Estimate, level: float, policy: Policy, *, fails: bool
     None where no truth does; for FAIL also where the number cannot show it at all.
     """
     return {
-        "passes_at": _truth(rule, e, "PASS", policy.alpha, policy.power),
+        "passes_at": _truth(rule, e, "PASS", policy.level, policy.power),
         "fails_at": _truth(rule, e, "FAIL", level, policy.power) if fails else None,
     }
 
@@ -26,7 +26,7 @@ def needed(rule: Rule, e: Estimate, level: float, policy: Policy) -> dict[str, A
     """Return the rows that would decide were the truth as estimated: in all, and of each group with too few."""
     least = rule.at_least is not None
     good = e.value is not None and (e.value > rule.limit) == least
-    alpha = policy.alpha if good else level
+    alpha = policy.level if good else level
     rows = stats.rows_needed(
         e, rule.limit, at_least=least, at_most=not least, alpha=alpha, power=policy.power
     )

@@ -28,5 +28,5 @@ def _failed(rule: Rule, m: Measurement, policy: Policy) -> bool:
     one_sided = m.estimate.side == ("at least" if least else "at most")  # the truth may be better: no FAIL
     if statistic is None or one_sided:
         return False
-    level = policy.alpha / MOST if rule.severity == "blocking" else policy.alpha
+    level = policy.level / MOST if rule.severity == "blocking" else policy.level
     return stats.p_fail(statistic, rule.limit, at_least=least, at_most=not least) <= level

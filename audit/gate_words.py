@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit.evidence import Estimate, GroupMeans, GroupRates, Measurement, Policy, Rule
+from audit.evidence import Concern, Estimate, GroupMeans, GroupRates, Measurement, Policy, Rule
 
 NAMED = 3  # groups of too few rows that a sentence names
 ATTACKS = "against these attacks with this budget"
@@ -21,7 +21,7 @@ def passed(rule: Rule, m: Measurement, e: Estimate, bound: float, policy: Policy
     searched = FOUND if rule.check.startswith("fairness.") else ATTACKS
     held = f" {searched}" if attacks else ""
     inside = f"{said.inside} the {said.limit}{held}"
-    return f"{said.number}; its {_percent(1 - policy.alpha)} {side} bound {said.bound} is {inside}."
+    return f"{said.number}; its {_percent(1 - policy.level)} {side} bound {said.bound} is {inside}."
 
 
 def failed(rule: Rule, m: Measurement, e: Estimate, bound: float, level: float, p: float) -> str:
@@ -50,7 +50,7 @@ def open_(
             f"about {total:,} rows in place of {e.n:,}{each}, would show {word} with {power} power, were the "
             "truth as estimated"
         )
-    reach = f"its {_percent(1 - policy.alpha)} {side} bound {said.bound} is {said.beyond} the {said.limit}"
+    reach = f"its {_percent(1 - policy.level)} {side} bound {said.bound} is {said.beyond} the {said.limit}"
     return f"{said.number}; {reach} and its {other} bound does not show a FAIL; {needed}."
 
 
@@ -78,6 +78,12 @@ def doubted(rule: Rule, m: Measurement, e: Estimate, bound: float) -> str:
     return (
         f"{said.number}, inside the {said.limit}, but {e.doubt.strip().rstrip('.')}, so it can't show PASS."
     )
+
+
+def barred(rule: Rule, m: Measurement, e: Estimate, bound: float, concern: Concern) -> str:
+    """Return why a number of a subject in doubt does not pass."""
+    said, why = _said(rule, m, e, bound), concern.says.strip().rstrip(".")
+    return f"{said.number}, inside the {said.limit}, but it can't show PASS: {why}."
 
 
 def quick(rule: Rule, m: Measurement, e: Estimate, bound: float) -> str:

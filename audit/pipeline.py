@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from audit import check_refused, gate, gate_crosswalk, remedy_refused, remedy_run, store
+from audit import (
+    check_refused,
+    gate,
+    gate_crosswalk,
+    policy_refused,
+    remedy_refused,
+    remedy_run,
+    row_digests,
+    store,
+)
 from audit import kept as finished
 from audit.assemble import Assembled, read_data, read_model
 from audit.audited import Desk, audited
@@ -49,6 +58,7 @@ def run(
     loaded = config if isinstance(config, Loaded) else load(config, overrides)
     checks = {name: find(name) for name in loaded.config.checks}
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
+    policy_refused.refuse(loaded.policy, checks)
     gate_crosswalk.refuse(loaded.policy, every_check())
     folder = store.prepared(out_folder(loaded, out))
     kept = finished.opened(folder) if reuse else None
@@ -67,11 +77,11 @@ def run(
         made = (
             Assembled(model) if model is not None else read_model(loaded, dataset, digests, kept, clock.tick)
         )
-    desk = Desk(loaded, dataset, digests, kept if model is None else None, quick, clock)
+    rows = row_digests.of(dataset)
+    desk = Desk(loaded, dataset, digests, rows, kept if model is None else None, quick, clock)
     asked = audited(desk, made)
     tried = remedy_run.try_all(desk, asked)
-    earlier = store.earlier_judgements(folder, digests["test"])
-    return write(folder, desk, asked, tried, started, earlier)
+    return write(folder, desk, asked, tried, started)
 
 
 def out_folder(loaded: Loaded, out: str | Path | None) -> Path:

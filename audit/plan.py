@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from audit import check_refused, gate, gate_crosswalk, plan_oracle, plan_worlds
+from audit import check_refused, gate, gate_crosswalk, plan_oracle, plan_worlds, policy_refused
 from audit.assemble import read_data
 from audit.config import Loaded
 from audit.evidence import CheckResult, Decision, GroupRates, Rate
@@ -36,6 +36,7 @@ def plan(loaded: Loaded, data: Dataset | None = None) -> Plan:
     """
     checks = {name: find(name) for name in loaded.config.checks}
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
+    policy_refused.refuse(loaded.policy, checks)
     gate_crosswalk.refuse(loaded.policy, every_check())
     dataset = data if data is not None else read_data(loaded)
     check_refused.refuse(loaded, dataset)
@@ -48,11 +49,11 @@ def plan(loaded: Loaded, data: Dataset | None = None) -> Plan:
         policy=loaded.policy.name,
         data=dataset.name,
         test_rows=len(dataset.test),
-        alpha=loaded.policy.alpha,
+        alpha=loaded.policy.level,
         power=loaded.policy.power,
         blocking=blocking,
         rows=(),
-        assumptions=_assumptions(dataset, results, loaded.policy.alpha, blocking),
+        assumptions=_assumptions(dataset, results, loaded.policy.level, blocking),
     )
     rows = tuple(_row(decision, ran[decision.rule.check], dataset, loaded, whole) for decision in decisions)
     rows = tuple(row.model_copy(update={"says": says(row, whole)}) for row in rows)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from audit import yaml_text
+from audit import policy_weakened, yaml_text
 from audit.config_errors import validated
 from audit.errors import ConfigError
 from audit.evidence import Policy
 from audit.locate import named, shipped
 
-LEVELS = ("alpha", "power", "minimum_group_share")
+LEVELS = ("alpha", "power", "minimum_group_share", "looks")
 
 
 def load_policy(source: str | Policy, base: Path) -> Policy:
@@ -32,11 +32,13 @@ def with_includes(
 ) -> Policy:
     """Return the policy of a mapping; what it states replaces what it includes (rules by their id).
 
-    Levels (alpha, power, minimum_group_share) that it does not state are those of the last policy included
+    Levels (alpha, power, minimum_group_share, looks) that it does not state are those of the last policy included
     that states them; requirements and crosswalks add up; waivers are never taken over. Without a name of its own it has
-    those of the policies included.
+    those of the policies included. What is weaker than in a policy included is said in `weakened`.
     """
     value = dict(value)
+    if "weakened" in value:
+        raise ConfigError(f"{name}: policy.weakened", "nothing: it is found, not declared", "leave it out")
     includes = value.pop("include", [])
     paths = [_path(str(include), base) for include in ([includes] if isinstance(includes, str) else includes)]
     parts = [_composed(path, seen) for path in paths]
@@ -59,7 +61,8 @@ def with_includes(
         "requires": tuple(requires),
         "crosswalk": tuple(walks.values()),
     }
-    return policy.model_copy(update={**sums, **taken})
+    whole = policy.model_copy(update={**sums, **taken})
+    return whole.model_copy(update={"weakened": policy_weakened.found(whole, parts)})
 
 
 def _path(source: str, base: Path) -> Path:

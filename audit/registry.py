@@ -47,12 +47,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure a check can make: its name, what is better, one sentence, its interval's method."""
+    """A measure a check can make: its name, what is better, one sentence, its interval's method.
+
+    ends: of its possible values, None where there is none; a share's unless said. A rule whose limit every value of
+    that range keeps, or none does, is refused.
+    """
 
     name: str
     better: str
     says: str
     interval: str
+    ends: tuple[float | None, float | None] = (0, 1)
 
 
 @dataclass(frozen=True)

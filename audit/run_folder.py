@@ -17,20 +17,15 @@ from audit.remedy_run import Tried
 from audit.rendering import RENDER
 
 
-def write(
-    folder: Path, desk: Desk, asked: Audited, tried: Sequence[Tried], started: dt.datetime, earlier: int
-) -> Record:
-    """Return the record of the model asked about after writing its run folder, those of remedied models inside.
-
-    earlier: how many models were judged on these test rows before this run.
-    """
+def write(folder: Path, desk: Desk, asked: Audited, tried: Sequence[Tried], started: dt.datetime) -> Record:
+    """Return the record of the model asked about after writing its run folder, those of remedied models inside."""
     record = asked.record.model_copy(update={"remedies": tuple(one.told for one in tried)})
-    record = _timed(record, asked, desk, started, earlier)
+    record = _timed(record, asked, desk, started)
     record = _named(record, store.run_name(record))
     files = {**asked.files, **_pages(record, desk)}
     audits = [(one.told.folder, one.after) for one in tried if one.after is not None]
-    for judged_before, (place, after) in enumerate(audits, start=earlier + 1):
-        inner = _timed(after.record, after, desk, started, judged_before)
+    for place, after in audits:
+        inner = _timed(after.record, after, desk, started)
         inner = _named(inner, f"{record.volatile.run_id}/{place}")
         inside = {**after.files, **_pages(inner, desk), **store.documents(inner)}
         files.update({f"{place}/{path}": data for path, data in inside.items()})
@@ -45,7 +40,7 @@ def write(
     return record
 
 
-def _timed(record: Record, done: Audited, desk: Desk, started: dt.datetime, earlier: int) -> Record:
+def _timed(record: Record, done: Audited, desk: Desk, started: dt.datetime) -> Record:
     """Return the record with its volatile block, not yet its identity."""
     volatile = Volatile(
         started=started,
@@ -60,7 +55,7 @@ def _timed(record: Record, done: Audited, desk: Desk, started: dt.datetime, earl
             **rewriting.measured(done.made.choice),
             **compilation_cache.named(),
         },
-        earlier_judgements=earlier,
+        earlier_judgements=done.earlier,
         places=dict(desk.loaded.places),
     )
     return record.model_copy(update={"volatile": volatile})

@@ -110,16 +110,6 @@ def list_runs(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob(f"*/{VERDICT}") if not path.parent.name.startswith("."))
 
 
-def earlier_judgements(out: Path, test_digest: str) -> int:
-    """Return how many models stored runs judged on these very test rows before, remedied ones among them."""
-    count = 0
-    for run in list_runs(out):
-        for verdict in (run / VERDICT, *run.glob(f"{REMEDIES}/*/{VERDICT}")):
-            with contextlib.suppress(OSError, json.JSONDecodeError, AttributeError):
-                count += json.loads(verdict.read_text()).get("test") == test_digest
-    return count
-
-
 @contextlib.contextmanager
 def whole(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside the target and rename it to the target if nothing was raised."""

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from audit.evidence import CheckResult, Measurement, Record, canonical
-from reports import exports, front, numbers, phrases, words
+from reports import concerns, exports, front, numbers, phrases, words
 
 MODEL, DATA = "model", "data"
 PREFIX = "jax-audit:"
@@ -118,6 +118,7 @@ def _considerations(record: Record) -> dict[str, Any]:
         "useCases": [numbers.visible(system.get("intended_use", "").strip())],
         "technicalLimitations": [
             *([f"Not intended for: {numbers.visible(unused)}"] if unused else []),
+            *concerns.lines(record),
             *gaps,
         ],
         "ethicalConsiderations": risks,

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from audit.evidence import Record
-from reports import cards, charts, consistency, front, numbers, page, words
+from reports import cards, charts, concerns, consistency, front, numbers, page, words
 from reports.stored import stored
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,6 +37,7 @@ def render(record: Record, reader: str = "") -> bytes:
             record=record,
             words=words,
             front=front,
+            concerns=concerns,
             numbers=numbers,
             sections=[s for s in found if reader in ("", *s.readers.split())],
             reader=reader,

@@ -8,7 +8,7 @@ from typing import Any
 
 import reports.html
 from audit.evidence import Record, canonical, policy_digest
-from reports import exports, front, words
+from reports import concerns, exports, front, words
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -43,6 +43,7 @@ def statement(record: Record, files: Mapping[str, str]) -> dict[str, Any]:
         tests[how].append(f"{exports.case_name(d)}: {d.verdict}")
     tests["failedTests"] += [front.UNVERIFIED] if record.unverified else []
     tests["failedTests"] += [f"requires: {words.ended(text)}" for text in record.unmet]
+    tests["warnedTests"] += concerns.lines(record)
     config = hashlib.sha256(canonical(record.config)).hexdigest()
     configuration = [_resource("configuration", config), _resource("policy", policy_digest(record.policy))]
     return {

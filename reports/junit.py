@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from audit.evidence import Decision, Record
-from reports import exports, front, numbers, words
+from reports import concerns, exports, front, numbers, words
 
 _OUTSIDE_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -60,6 +60,19 @@ def _suites(record: Record) -> dict[str, list[Case]]:
             Case("The record is as it was written", "error", "not verified", front.UNVERIFIED)
         ]
     suites["policy"] = [Case(words.ended(text), "skipped", "requires", text) for text in record.unmet]
+    suites["subject"] = [
+        Case(
+            f"No doubt about the subject: {numbers.name(c.name)}",
+            "skipped",
+            "concern",
+            concerns.sentence(record, c),
+        )
+        for c in record.concerns
+    ]
+    suites["policy"] += [
+        Case("The policy asks no less than what it includes", "skipped", "weakened", text)
+        for text in concerns.weakened(record)
+    ]
     if not words.blocking(record):
         suites["policy"].append(Case("A blocking rule was judged", "skipped", "policy", front.lead(record)))
     return suites

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from audit.evidence import Decision, Record
-from reports import front, numbers, remedies, words
+from reports import concerns, front, numbers, remedies, words
 from reports.stored import stored
 
 MOST = 100  # requirements shown in a table; a merge request's comment has a limit of its own
@@ -23,7 +23,7 @@ def render(record: Record) -> bytes:
         "",
         escaped(front.lead(record)),
         *(["", escaped(front.QUICK)] if record.quick else []),
-        *(line for text in (*front.waivers(record), *remedies.lines(record)) for line in ("", escaped(text))),
+        *(line for text in _beside(record) for line in ("", escaped(text))),
     ]
     if record.decisions:
         lines += ["", *table(record)]
@@ -32,11 +32,17 @@ def render(record: Record) -> bytes:
     return "\n".join(lines).encode("utf-8")
 
 
+def _beside(record: Record) -> list[str]:
+    """Return what stands beside the verdict: doubts, a weakened policy, waivers, remedies."""
+    return [*concerns.lines(record), *front.waivers(record), *remedies.lines(record)]
+
+
 def judged_on(record: Record) -> str:
     """Return '23 November 2026, policy hiring-screen 1.2'."""
     when = record.volatile.judged or record.volatile.finished
     policy = f"{escaped(numbers.name(record.policy.name))} {escaped(record.policy.version)}"
-    return f"{escaped(numbers.date(when))}, policy {policy}"
+    weaker = " (weaker than what it includes)" if record.policy.weakened else ""
+    return f"{escaped(numbers.date(when))}, policy {policy}{weaker}"
 
 
 def table(record: Record) -> list[str]:

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from audit.evidence import CheckResult, Decision, Measurement, Record
-from reports import exports, front, numbers, words
+from reports import concerns, exports, front, numbers, words
 
 TEXTS = ("check", "area", "status", "measure", "label", "where", "unit", "better", "method", "kind", "side",
          "reason", "doubt", "note", "rules", "severity", "verdict")  # fmt: skip
@@ -60,7 +60,9 @@ def rows(record: Record) -> list[dict[str, Any]]:
             found.append(_row(result, status=result.status, reason=front.why_not(result)))
         for m in result.findings.measurements:
             decisions = judged.get((f"{result.check}.{m.name}", _where(m.where)), [])
-            found.append(_row(result, **_measured(m), **_verdict(decisions)))
+            doubts = (m.estimate.doubt, concerns.on(record, f"{result.check}.{m.name}"))
+            told = {**_measured(m), "doubt": "; ".join(filter(None, doubts))}
+            found.append(_row(result, **told, **_verdict(decisions)))
     return found
 
 

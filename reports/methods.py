@@ -208,7 +208,7 @@ def _pairs(values: dict[str, str]) -> str:
 def _earlier(n: int | None) -> str:
     """Return how often these rows were judged before."""
     if n is None:
-        return NOT_PROVIDED
+        return "not counted: there was no state folder to count them in"
     return f"{numbers.count(n)}. Choosing a model by its test result spoils the test." if n else "0"
 
 

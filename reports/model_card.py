@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from audit.evidence import CheckResult, Measurement, Record
-from reports import exports, front, markdown, methods, numbers, phrases, remedies, words
+from reports import concerns, exports, front, markdown, methods, numbers, phrases, remedies, words
 from reports.cyclonedx import chosen
 
 _TASKS = {
@@ -68,7 +68,7 @@ def _body(record: Record) -> str:
         f"- **{markdown.escaped(term)}**: {'; '.join(map(markdown.escaped, texts))}" for term, texts in told
     ]
     gaps = markdown.gaps(record)
-    beside = [*front.waivers(record), *remedies.lines(record)]
+    beside = [*concerns.lines(record), *front.waivers(record), *remedies.lines(record)]
     sections = {
         f"Model card: {markdown.escaped(numbers.name(record.facts.model.name, 80))}": [
             *([f"**{markdown.escaped(front.UNVERIFIED)}**\n"] if record.unverified else []),

@@ -21,7 +21,7 @@ def table(record: Record) -> Block | None:
     title = f"Of {numbers.plural(len(decisions), 'requirement')}: {front.counted(decisions)}."
     caption = (
         "Intervals are 95\u00a0%. PASS needs the one-sided bound at "
-        f"{numbers.percent(1 - policy.alpha, 2)} inside the limit; FAIL needs the other side’s bound beyond it, "
+        f"{numbers.percent(1 - policy.level, 2)} inside the limit; FAIL needs the other side’s bound beyond it, "
         "at Holm’s level over all blocking requirements. Each bar is aligned at its limit: right of the line "
         "passes, whatever the unit; every row has its own scale."
     )

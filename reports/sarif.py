@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from audit.evidence import CheckResult, Decision, Record, Rule, canonical
-from reports import exports, front, numbers, words
+from reports import concerns, exports, front, numbers, words
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 KINDS = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "open", "NOT-ESTIMABLE": "review"}
@@ -129,6 +129,7 @@ def _invocation(record: Record) -> dict[str, Any]:
         notes.append({"level": "error", "message": {"text": front.lead(record)}})
     if record.unverified:
         notes.append({"level": "error", "message": {"text": front.UNVERIFIED}})
+    notes += [{"level": "warning", "message": {"text": text}} for text in concerns.lines(record)]
     crashed = any(r.status == "error" for r in lost)
     return {
         "executionSuccessful": not crashed,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from audit.evidence import Decision, Record
-from reports import front, numbers, remedies, words
+from reports import concerns, front, numbers, remedies, words
 
 
 def summary(record: Record) -> str:
     """Return the verdict's line, one line a requirement (worst first), the lead sentence and the gaps."""
     lines = [f"{record.verdict}: {numbers.name(record.name, 80)}, {front.exit_line(record)}"]
+    lines += [f"  {text}" for text in concerns.lines(record)]
     lines += [f"  {_line(d)}" for d in words.ranked(record.decisions)]
     lines += [f"  {'NOT-ESTIMABLE':13} {words.ended(text)}" for text in record.unmet]
     lines += ["", front.lead(record), *([f"  {front.UNVERIFIED}"] if record.unverified else [])]

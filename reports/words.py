@@ -177,6 +177,9 @@ def undecided(decision: Decision) -> str:
     if estimate is None or estimate.value is None:
         return f"{stated(decision)}."
     if keeps(decision):
+        if decision.cause:
+            why = decision.reason.partition("can't show PASS: ")[2] or "the subject is in doubt"
+            return f"It keeps the limit, but cannot PASS: {ended(why)}"
         if estimate.doubt:
             return f"It keeps the limit, but {estimate.doubt}, so it cannot PASS."
         return "It keeps the limit, but a quick run cannot PASS."

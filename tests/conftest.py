@@ -15,11 +15,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = (  # not the user's; workers share the
     else tempfile.mkdtemp(prefix="jax-audit-tests-")
 )
 
-os.environ["XDG_STATE_HOME"] = (  # nor the user's keys
-    os.environ["XDG_STATE_HOME"]
-    if "PYTEST_XDIST_WORKER" in os.environ
-    else tempfile.mkdtemp(prefix="jax-audit-state-")
-)
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="jax-audit-state-")  # the user's own remembers no test
 os.environ.pop("JAX_AUDIT_CACHE_KEY", None)
 
 import atexit
@@ -40,9 +36,9 @@ from audit.memory_maps import make_room
 from audit.registry import Context
 from audit.subject import Catalogue, Dataset, DecisionRule, Feature, Model, Split, Subject, Tokens, observe
 
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
-    atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("audit", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("audit")
@@ -66,6 +62,12 @@ def pytest_xdist_make_scheduler(config, log):
 def room():
     """Room for what the next file compiles."""
     make_room()
+
+
+@pytest.fixture(autouse=True)
+def own_state(monkeypatch, tmp_path_factory):
+    """A state folder of the test's own: no judgement of another test's is remembered."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture(scope="session")

@@ -92,13 +92,6 @@ def test_an_absent_folder_is_refused(tmp_path):
         open_run(tmp_path / "nowhere")
 
 
-def test_earlier_judgements_count_the_same_test_rows(tmp_path):
-    store.write(tmp_path, record(), {})
-    store.write(tmp_path, record(digests={"test": "other"}), {})
-    assert store.earlier_judgements(tmp_path, "abc") == 1
-    assert store.earlier_judgements(tmp_path, "none") == 0
-
-
 def test_the_digest_ignores_the_volatile_block_alone():
     assert record().digest == record(volatile=Volatile()).digest
     assert record().digest != record(name="other").digest

@@ -58,6 +58,7 @@ class _Pair(NamedTuple):
             "neither",
             "Pairs of classes of which more than 0.05 are taken for the other one, beyond doubt for all pairs at once.",
             "none: descriptive",
+            ends=(0, None),
         ),
     ),
 )

@@ -47,7 +47,7 @@ class MultilabelOptions(Options):
         Measure("macro_f1", "higher", "Mean over the labels of F1.", BOOTSTRAP),
         Measure("micro_f1", "higher", "F1 of all rows' labels together.", BOOTSTRAP),
         Measure("macro_auc", "higher", "Mean over the labels of AUC.", PAIRS),
-        Measure("log_loss", "lower", "Mean over rows and labels of the cross-entropy, in nats.", SKEWED),
+        Measure("log_loss", "lower", "Mean over rows and labels of the cross-entropy, nats.", SKEWED, ends=(0, None)),
         Measure("label_accuracy", "higher", "Share of rows where one label is right.", EXACT),
         Measure("recall", "higher", "Share of the rows with a label that are given it.", EXACT),
         Measure("precision", "higher", "Share of the rows given a label that have it.", EXACT),

@@ -45,21 +45,43 @@ MEASURES = (
         "Mean over the classes of one-vs-rest AUC.",
         "exact binomial at DeLong's effective number of pairs",
     ),
-    Measure("log_loss", "lower", "Mean of minus the log of the true class's probability, in nats.", SKEWED),
-    Measure("mean_absolute_error", "lower", "Mean distance of prediction and target.", SKEWED),
+    Measure(
+        "log_loss",
+        "lower",
+        "Mean of minus the log of the true class's probability, in nats.",
+        SKEWED,
+        ends=(0, None),
+    ),
+    Measure(
+        "mean_absolute_error", "lower", "Mean distance of prediction and target.", SKEWED, ends=(0, None)
+    ),
     Measure(
         "baseline_mean_absolute_error",
         "neither",
         "Mean distance of the training median and the target: what the model has to beat.",
         SKEWED,
+        ends=(0, None),
     ),
-    Measure("mean_squared_error", "lower", "Mean squared distance of prediction and target.", SKEWED),
-    Measure("root_mean_squared_error", "lower", "Root of the mean squared error.", f"root of the {SKEWED}"),
+    Measure(
+        "mean_squared_error",
+        "lower",
+        "Mean squared distance of prediction and target.",
+        SKEWED,
+        ends=(0, None),
+    ),
+    Measure(
+        "root_mean_squared_error",
+        "lower",
+        "Root of the mean squared error.",
+        f"root of the {SKEWED}",
+        ends=(0, None),
+    ),
     Measure(
         "r2",
         "higher",
         "R squared: 1 minus the squared error over that of guessing the test rows' mean.",
         NONE,
+        ends=(None, 1),
     ),
 )
 

@@ -43,6 +43,7 @@ MEASURES = (
         "higher",
         "NDCG minus that of showing the most popular items, row by row.",
         f"{SKEWED}, of the rows' differences",
+        ends=(-1, 1),
     ),
 )
 

@@ -43,6 +43,7 @@ class ClasswiseOptions(Options):
             "neither",
             "Mean probability of a class minus the share of rows that are of it.",
             "mean over rows",
+            ends=(-1, 1),
         ),
         Measure(
             "classwise_ece",

@@ -84,16 +84,16 @@ class _Tried:
         Measure(
             "coverage_minimum", "higher", "Coverage of the group covered least.", "simultaneous over the groups"
         ),
-        Measure("set_size", "lower", "Mean number of classes in a row's set.", "mean over rows"),
+        Measure("set_size", "lower", "Mean number of classes in a row's set.", "mean over rows", ends=(0, None)),
         Measure("single", "higher", "Share of rows whose set is one class.", EXACT),
         Measure("empty", "lower", "Share of rows whose set is empty: no class is likely enough.", EXACT),
         Measure(
             "interval_width", "lower", "Width of every row's interval, in the target's unit.",
-            "none: a function of the calibration rows",
+            "none: a function of the calibration rows", ends=(0, None),
         ),
         Measure(
             "interval_score", "lower", "Width plus 2 / alpha times how far the truth lies outside (Gneiting and "
-            "Raftery 2007), in the target's unit.", "mean over rows",
+            "Raftery 2007), in the target's unit.", "mean over rows", ends=(0, None),
         ),
     ),
 )  # fmt: skip

@@ -25,12 +25,12 @@ COMPARED = (
     Measure("calibration_error_gap", "lower", "Largest minus smallest calibration error of the groups.", ENDS),
     Measure(
         "confidence_gap_difference", "lower", "Largest minus smallest over the groups of mean confidence minus the "
-        "share that came true.", ENDS,
+        "share that came true.", ENDS, ends=(0, 2),
     ),
 )  # fmt: skip
 OF_GROUP = (
     Measure("calibration_error", "lower", "Calibration error of one crossing's rows.", NORMAL),
-    Measure("confidence_gap", "neither", "Mean confidence minus the share that came true, in a crossing.", ROWS),
+    Measure("confidence_gap", "neither", "Mean confidence minus the share that came true.", ROWS, ends=(-1, 1)),
 )  # fmt: skip
 
 
@@ -55,7 +55,9 @@ class CalibrationGroupsOptions(Options):
     measures=(
         *COMPARED,
         *(
-            Measure(CROSSED + m.name, m.better, f"In crossings of attributes: {m.says}", m.interval)
+            Measure(
+                CROSSED + m.name, m.better, f"In crossings of attributes: {m.says}", m.interval, ends=m.ends
+            )
             for m in (*COMPARED, *OF_GROUP)
         ),
     ),

@@ -45,6 +45,7 @@ class ReliabilityOptions(Options):
             "neither",
             "Mean confidence minus the share that came true: above 0 is overconfident.",
             "mean over rows",
+            ends=(-1, 1),
         ),
         Measure(
             "group_calibration_error",
@@ -57,12 +58,14 @@ class ReliabilityOptions(Options):
             "neither",
             "Mean confidence minus the share that came true, in one group.",
             "mean over rows",
+            ends=(-1, 1),
         ),
         Measure(
             "brier",
             "lower",
             "Mean squared error of the probabilities: 0 to 1 for two classes, 0 to 2 summed over more.",
             "mean over rows",
+            ends=(0, 2),
         ),
         Measure(
             "ece_15",

@@ -33,8 +33,8 @@ class ScoresOptions(Options):
     needs=("classes", "probabilities"),
     measures=(
         Measure("log_loss", "lower", "Mean of minus the log of the true class's probability, in nats.",
-                "mean over rows"),
-        Measure("brier", "lower", "Mean squared gap of confidence and outcome, 0 to 1.", "mean over rows"),
+                "mean over rows", ends=(0, None)),
+        Measure("brier", "lower", "Mean squared gap of confidence and outcome, 0 to 1.", "mean over rows", ends=(0, 2)),
         Measure("miscalibration", "lower", "Brier score minus that after isotonic recalibration (MCB).", SHOWN),
         Measure("discrimination", "higher", "What the recalibrated forecasts gain over always stating the base "
                 "rate (DSC).", SHOWN),
@@ -43,7 +43,7 @@ class ScoresOptions(Options):
         Measure("ece_sweep", "lower", "ECE over the most equal-mass bins whose shares rise.", SHOWN),
         Measure("ks_error", "lower", "Largest gap of summed confidence and summed outcome, over n.", SHOWN),
         Measure("spiegelhalter_z", "neither", "Brier score's distance from a calibrated model's, in standard "
-                "deviations of independent rows.", SHOWN),
+                "deviations of independent rows.", SHOWN, ends=(None, None)),
         Measure("spiegelhalter_p", "neither", "P-value of Spiegelhalter's Z, two-sided.", SHOWN),
     ),
 )  # fmt: skip

@@ -45,8 +45,15 @@ MEASURES = (
         "lower",
         "Mean L1 distance to the nearest permitted row found that is decided favourably, over the rows that have one.",
         "of a mean, skewness-corrected",
+        ends=(0, None),
     ),
-    Measure("features_changed", "lower", "Mean number of features changed.", "of a mean, skewness-corrected"),
+    Measure(
+        "features_changed",
+        "lower",
+        "Mean number of features changed.",
+        "of a mean, skewness-corrected",
+        ends=(0, None),
+    ),
     Measure(
         "changed", "neither", "Share of the counterfactuals that change a feature.", "exact (Clopper-Pearson)"
     ),
@@ -54,7 +61,11 @@ MEASURES = (
         "group_recourse_success", "higher", "Recourse success of a group's rows.", "exact (Clopper-Pearson)"
     ),
     Measure(
-        "group_recourse_cost", "lower", "Recourse cost of a group's rows.", "of a mean, skewness-corrected"
+        "group_recourse_cost",
+        "lower",
+        "Recourse cost of a group's rows.",
+        "of a mean, skewness-corrected",
+        ends=(0, None),
     ),
     Measure(
         "recourse_success_difference",
@@ -67,12 +78,14 @@ MEASURES = (
         "lower",
         "Largest difference in recourse cost between groups, over the rows that have a counterfactual.",
         "simultaneous over the groups",
+        ends=(0, None),
     ),
     Measure(
         "neighbour_distance",
         "lower",
         "Median distance from a counterfactual to the nearest training row of the favourable class.",
         "none: descriptive",
+        ends=(0, None),
     ),
 )
 

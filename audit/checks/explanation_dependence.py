@@ -78,6 +78,7 @@ class _Effect:
             "Mean absolute change of the output when a feature is set to the train rows' values one by one: in "
             "log-odds of class 1, with more classes of the predicted class; in regression in its own unit.",
             "of a mean over the rows, skewness-corrected",
+            ends=(0, None),
         ),
         Measure(
             "monotone_rows",
@@ -90,6 +91,7 @@ class _Effect:
             "neither",
             "Rise of the mean curve over all its ups and downs: 1 only rises, -1 only falls.",
             "none: descriptive",
+            ends=(-1, 1),
         ),
     ),
 )

@@ -83,6 +83,7 @@ class _Found(NamedTuple):
             "Mean absolute integrated (or expected) gradient of a feature or image patch: in log-odds of class 1, with "
             "more classes of the predicted class against the rest; in regression in the output's own unit.",
             "mean over the explained rows, given the baseline; error of quadrature or sampling is in it",
+            ends=(0, None),
         ),
         Measure(
             "completeness_error",
@@ -90,6 +91,7 @@ class _Found(NamedTuple):
             "Largest completeness error of a row: by how much its values miss the difference of the outputs, over "
             "the sum of their absolute values.",
             "none: descriptive",
+            ends=(0, None),
         ),
         Measure(
             "rank_agreement",
@@ -97,6 +99,7 @@ class _Found(NamedTuple):
             "Mean over rows of Spearman's correlation between a row's absolute gradients and its absolute Shapley "
             "values: 1 is the same ranking, 0 none in common.",
             "mean over the rows compared; noise of the Shapley values lowers it",
+            ends=(-1, 1),
         ),
     ),
 )

@@ -59,6 +59,7 @@ class _Explained:
             "neither",
             "Mean rank correlation, within a history, of an item's popularity with what its deletion changes.",
             SKEWED,
+            ends=(-1, 1),
         ),
         Measure(
             "overlap_without_history",

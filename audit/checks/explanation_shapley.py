@@ -49,6 +49,7 @@ class ShapleyOptions(Options):
             "Mean absolute Shapley value of a feature or image patch: in log-odds of class 1, with more classes "
             "of the predicted class against the rest; in regression in the output's own unit.",
             "mean over the explained rows, given the background rows; sampling noise is in it",
+            ends=(0, None),
         ),
         Measure(
             "reliance",
@@ -62,6 +63,7 @@ class ShapleyOptions(Options):
             "lower",
             "Largest absolute difference from shap's own explainer on a few rows.",
             "none: two computations of one number",
+            ends=(0, None),
         ),
     ),
 )

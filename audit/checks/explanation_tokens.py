@@ -83,6 +83,7 @@ class TokensOptions(Options):
             "Mean fall of the probability of the class decided when the words ranked first are left out, minus that of "
             "random words: above 0 the explanation finds what the decision rests on.",
             PAIRED,
+            ends=(None, None),
         ),
         Measure(
             "sufficiency_gain",
@@ -90,6 +91,7 @@ class TokensOptions(Options):
             "Mean fall of that probability when only random words are kept, minus that when only the words ranked "
             "first are: above 0 the words found say more than others.",
             PAIRED,
+            ends=(None, None),
         ),
         Measure(
             "completeness_error",
@@ -97,12 +99,14 @@ class TokensOptions(Options):
             "Largest completeness error of a row: by how much its integrated gradients miss the difference of the "
             "outputs, over the sum of their absolute values.",
             "none: descriptive",
+            ends=(0, None),
         ),
         Measure(
             "rank_agreement",
             "higher",
             "Mean over rows of Spearman's correlation of the words' absolute Shapley values and integrated gradients.",
             "mean over the rows compared; noise of the Shapley values lowers it",
+            ends=(-1, 1),
         ),
     ),
 )

@@ -37,42 +37,49 @@ _BOOTSTRAP = "studentised bootstrap over rows, or over clusters"
             "higher",
             f"Area under the output while players are taken away, most important first, {_GAIN}",
             _OVER_ROWS,
+            ends=(None, None),
         ),
         Measure(
             "insertion_gain",
             "higher",
             f"Area under the output while players are put in, most important first, {_GAIN}",
             _OVER_ROWS,
+            ends=(None, None),
         ),
         Measure(
             "comprehensiveness_gain",
             "higher",
             f"Drop of the output when the top shares of players are taken away, {_GAIN}",
             _OVER_ROWS,
+            ends=(None, None),
         ),
         Measure(
             "sufficiency_gain",
             "higher",
             f"Drop of the output when only the top shares of players are kept, the smaller the better, {_GAIN}",
             _OVER_ROWS,
+            ends=(None, None),
         ),
         Measure(
             "infidelity",
             "lower",
             "Mean squared difference between the values of random players replaced and the change of the output.",
             "mean over the rows, skewness-corrected t; clustered where rows are",
+            ends=(0, None),
         ),
         Measure(
             "normalised_infidelity",
             "lower",
             "Infidelity over the mean squared change of the output: 0 is perfect, 1 no better than saying nothing.",
             _BOOTSTRAP,
+            ends=(0, None),
         ),
         Measure(
             "max_sensitivity",
             "lower",
             "Largest change of the explanation under small random moves of the input, relative to its size.",
             "mean over the rows, a lower bound of the maximum",
+            ends=(0, None),
         ),
         Measure(
             "randomisation_similarity",
@@ -80,12 +87,14 @@ _BOOTSTRAP = "studentised bootstrap over rows, or over clusters"
             "Rank correlation of the explanation with that of the same network with random parameters: 1 means that "
             "it ignores what was learnt.",
             _OVER_DRAWS,
+            ends=(-1, 1),
         ),
         Measure(
             "rank_stability",
             "higher",
             "Rank correlation of the importance of players with that from other rows, background or training.",
             f"against another background: {_OVER_DRAWS}; otherwise none",
+            ends=(-1, 1),
         ),
         Measure(
             "top_overlap",
@@ -98,6 +107,7 @@ _BOOTSTRAP = "studentised bootstrap over rows, or over clusters"
             "lower",
             "Mean comprehensiveness gain of everyone else minus that of the group: above 0, it is explained worse.",
             _BOOTSTRAP,
+            ends=(None, None),
         ),
     ),
 )

@@ -84,12 +84,14 @@ class _Compared:
             "neither",
             "Selection rate of the group minus that of all others, whatever their legitimate factors.",
             INTERVAL,
+            ends=(-1, 1),
         ),
         Measure(
             "conditional_difference",
             "neither",
             "The same among people alike in the legitimate factors (Mantel-Haenszel risk difference).",
             f"{INTERVAL}, {AGAIN}",
+            ends=(-1, 1),
         ),
         Measure(
             "conditional_gap",

@@ -36,7 +36,7 @@ ALONE = (
 MEASURES = (
     *ALONE,
     *(
-        Measure(CROSSED + m.name, m.better, f"In crossings of attributes: {m.says}", m.interval)
+        Measure(CROSSED + m.name, m.better, f"In crossings of attributes: {m.says}", m.interval, ends=m.ends)
         for m in ALONE
     ),
 )

@@ -47,19 +47,22 @@ class InequalityOptions(Options):
             "lower",
             "Generalised entropy index (alpha 2) of the benefits decision - truth + 1; 0 is equality.",
             NO_INTERVAL,
+            ends=(0, None),
         ),
-        Measure("theil", "lower", "Theil index (alpha 1) of the same benefits.", NO_INTERVAL),
+        Measure("theil", "lower", "Theil index (alpha 1) of the same benefits.", NO_INTERVAL, ends=(0, None)),
         Measure(
             "between_groups_entropy",
             "lower",
             "Generalised entropy index (alpha 2) were everyone to have the mean benefit of the own group.",
             NO_INTERVAL,
+            ends=(0, None),
         ),
         Measure(
             "differential_fairness",
             "lower",
             "Smoothed epsilon: largest log ratio of any outcome's probability between two groups.",
             NO_INTERVAL,
+            ends=(0, None),
         ),
         Measure(
             "true_positive_rate_difference_at_most",

@@ -24,7 +24,13 @@ PAIRED = f"{SKEWED}, of the rows' differences"
 OF_USERS = (
     Measure("ndcg", "higher", "Mean NDCG of a group's lists.", SKEWED),
     Measure("hit_rate", "higher", "Share of a group's rows with a held-out item in the list.", SKEWED),
-    Measure("popularity_lift", "neither", "Mean popularity of the items shown minus of those taken.", PAIRED),
+    Measure(
+        "popularity_lift",
+        "neither",
+        "Mean popularity of the items shown minus of those taken.",
+        PAIRED,
+        ends=(None, None),
+    ),
 )
 GAPS = (
     Measure("ndcg_difference", "lower", "Largest minus smallest mean NDCG of the groups.", PAIRS),
@@ -34,6 +40,7 @@ GAPS = (
         "lower",
         "Largest minus smallest popularity lift of the groups.",
         PAIRS,
+        ends=(0, None),
     ),
 )
 OF_ITEMS = (
@@ -42,8 +49,15 @@ OF_ITEMS = (
         "neither",
         "Mean popularity of the items shown: training histories that hold one, weighted by attention.",
         SKEWED,
+        ends=(0, None),
     ),
-    Measure("taken_popularity", "neither", "Mean popularity of the items in the rows' histories.", SKEWED),
+    Measure(
+        "taken_popularity",
+        "neither",
+        "Mean popularity of the items in the rows' histories.",
+        SKEWED,
+        ends=(0, None),
+    ),
     Measure("coverage", "higher", "Share of the catalogue that any row is shown.", NONE),
     Measure(
         "exposure_gini",
@@ -55,8 +69,20 @@ OF_ITEMS = (
     Measure("exposure_share", "neither", "Share of the lists' attention that a group of items gets.", SKEWED),
     Measure("history_share", "neither", "Share of a group of items in the rows' histories.", SKEWED),
     Measure("held_out_share", "neither", "Share of a group of items in what rows took next.", SKEWED),
-    Measure("exposure_over_history", "neither", "Exposure share minus history share, row by row.", PAIRED),
-    Measure("exposure_over_held_out", "neither", "Exposure share minus held-out share, row by row.", PAIRED),
+    Measure(
+        "exposure_over_history",
+        "neither",
+        "Exposure share minus history share, row by row.",
+        PAIRED,
+        ends=(-1, 1),
+    ),
+    Measure(
+        "exposure_over_held_out",
+        "neither",
+        "Exposure share minus held-out share, row by row.",
+        PAIRED,
+        ends=(-1, 1),
+    ),
 )
 RANGES = {"ndcg": (0.0, 1.0), "hit_rate": (0.0, 1.0)}
 

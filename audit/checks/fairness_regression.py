@@ -24,32 +24,88 @@ PAIRS = "hybrid of skewness-corrected t bounds, simultaneous over the groups"
 HC3 = "Student's t with HC3 errors (clusters: CR3), Satterthwaite degrees of freedom"
 Better = Literal["higher", "lower", "neither"]
 OF_GROUP = (
-    Measure("mean_error", "neither", "Mean of prediction minus target: above 0 predicts too much.", SKEWED),
-    Measure("mean_absolute_error", "lower", "Mean distance of prediction and target.", SKEWED),
-    Measure("root_mean_squared_error", "lower", "Root of the mean squared error.", f"root of the {SKEWED}"),
-    Measure("r2", "higher", "R squared: 1 minus the squared error over that of the group's mean.", NONE),
-    Measure("mean_prediction", "neither", "Mean of the predictions.", SKEWED),
-    Measure("calibration_slope", "neither", "Slope of the target on the prediction: 1 is right.", HC3),
     Measure(
-        "calibration_intercept", "neither", "Where that line crosses a prediction of 0: 0 is right.", HC3
+        "mean_error",
+        "neither",
+        "Mean of prediction minus target: above 0 predicts too much.",
+        SKEWED,
+        ends=(None, None),
+    ),
+    Measure(
+        "mean_absolute_error", "lower", "Mean distance of prediction and target.", SKEWED, ends=(0, None)
+    ),
+    Measure(
+        "root_mean_squared_error",
+        "lower",
+        "Root of the mean squared error.",
+        f"root of the {SKEWED}",
+        ends=(0, None),
+    ),
+    Measure(
+        "r2",
+        "higher",
+        "R squared: 1 minus the squared error over that of the group's mean.",
+        NONE,
+        ends=(None, 1),
+    ),
+    Measure("mean_prediction", "neither", "Mean of the predictions.", SKEWED, ends=(None, None)),
+    Measure(
+        "calibration_slope",
+        "neither",
+        "Slope of the target on the prediction: 1 is right.",
+        HC3,
+        ends=(None, None),
+    ),
+    Measure(
+        "calibration_intercept",
+        "neither",
+        "Where that line crosses a prediction of 0: 0 is right.",
+        HC3,
+        ends=(None, None),
     ),
 )
 GAPS = (
-    Measure("mean_error_difference", "lower", "Largest minus smallest mean error of the groups.", PAIRS),
-    Measure("mean_absolute_error_difference", "lower", "Largest minus smallest mean absolute error.", PAIRS),
+    Measure(
+        "mean_error_difference",
+        "lower",
+        "Largest minus smallest mean error of the groups.",
+        PAIRS,
+        ends=(0, None),
+    ),
+    Measure(
+        "mean_absolute_error_difference",
+        "lower",
+        "Largest minus smallest mean absolute error.",
+        PAIRS,
+        ends=(0, None),
+    ),
     Measure(
         "mean_absolute_error_maximum",
         "lower",
         "Mean absolute error of the group served worst.",
         "skewness-corrected t, simultaneous over the groups",
+        ends=(0, None),
     ),
-    Measure("mean_prediction_difference", "lower", "Largest minus smallest mean prediction.", PAIRS),
-    Measure("calibration_slope_difference", "lower", "Largest minus smallest calibration slope.", NONE),
+    Measure(
+        "mean_prediction_difference",
+        "lower",
+        "Largest minus smallest mean prediction.",
+        PAIRS,
+        ends=(0, None),
+    ),
+    Measure(
+        "calibration_slope_difference",
+        "lower",
+        "Largest minus smallest calibration slope.",
+        NONE,
+        ends=(0, None),
+    ),
     Measure(
         "prediction_distance",
         "lower",
         "Largest 1-Wasserstein distance of two groups' predictions, in the target's unit.",
         NONE,
+        ends=(0, None),
     ),
     Measure(
         "prediction_ks",

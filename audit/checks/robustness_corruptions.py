@@ -65,13 +65,17 @@ class _Tried:
             "mean_accuracy", "higher", "Accuracy averaged over every corruption and severity tried.", MEAN
         ),
         Measure(
-            "mean_accuracy_lost", "lower", "Accuracy of the same rows uncorrupted minus that mean.", PAIRED
+            "mean_accuracy_lost",
+            "lower",
+            "Accuracy of the same rows uncorrupted minus that mean.",
+            PAIRED,
+            ends=(-1, 1),
         ),
         Measure(
             "accuracy_lost",
             "lower",
             "Accuracy of the same rows uncorrupted minus under one corruption, averaged over severities.",
-            PAIRED,
+            PAIRED, ends=(-1, 1),
         ),
         Measure(
             "corrupted_accuracy", "higher", "Accuracy under one corruption at one severity.", EXACT

@@ -55,6 +55,7 @@ class HistoryRobustnessOptions(Options):
             "lower",
             "Mean NDCG before the change minus after it.",
             f"{SKEWED}, of the rows' differences",
+            ends=(-1, 1),
         ),
         Measure(
             "worst_single_overlap",

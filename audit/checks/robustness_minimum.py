@@ -92,6 +92,7 @@ class _Found(NamedTuple):
             "higher",
             "Median size of the smallest perturbation found, over the rows decided correctly; an upper bound.",
             "none: descriptive",
+            ends=(0, None),
         ),
     ),
 )

@@ -77,12 +77,18 @@ class _Tried:
     measures=(
         Measure("clean_accuracy", "higher", "Accuracy on the rows tried, undisturbed.", EXACT),
         Measure("noisy_accuracy", "higher", "Share of the disturbed rows that are decided correctly.", MEAN),
-        Measure("accuracy_lost", "lower", "Accuracy of the rows undisturbed minus disturbed.", PAIRED),
+        Measure("accuracy_lost", "lower", "Accuracy of the rows undisturbed minus disturbed.", PAIRED, ends=(-1, 1)),
         Measure("decision_changed", "lower", "Share of the disturbed rows that are decided otherwise.", MEAN),
-        Measure("clean_error", "lower", "Mean absolute error on the rows tried, undisturbed.", MEAN),
-        Measure("noisy_error", "lower", "Mean absolute error of the disturbed rows.", MEAN),
-        Measure("error_added", "lower", "Mean absolute error of the rows disturbed minus undisturbed.", PAIRED),
-        Measure("output_moved", "lower", "Mean absolute change of the predicted number.", MEAN),
+        Measure("clean_error", "lower", "Mean absolute error on the rows tried, undisturbed.", MEAN, ends=(0, None)),
+        Measure("noisy_error", "lower", "Mean absolute error of the disturbed rows.", MEAN, ends=(0, None)),
+        Measure(
+            "error_added",
+            "lower",
+            "Mean absolute error of the rows disturbed minus undisturbed.",
+            PAIRED,
+            ends=(None, None),
+        ),
+        Measure("output_moved", "lower", "Mean absolute change of the predicted number.", MEAN, ends=(0, None)),
     ),
 )  # fmt: skip
 def noise_check(subject: Subject, options: NoiseOptions, ctx: Context) -> Findings:

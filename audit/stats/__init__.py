@@ -5,6 +5,7 @@ from audit.stats.bootstrap import bootstrap, smooth
 from audit.stats.bounds import crossing, high_bound, low_bound, p_fail, point, sharpest, simultaneous
 from audit.stats.calibration import calibration_error, expected_calibration_error
 from audit.stats.detectable import detectable, rows_by_group
+from audit.stats.ends import ends
 from audit.stats.estimates import bounded, census, descriptive, normal, not_estimable
 from audit.stats.extremes import largest, spread
 from audit.stats.group_means import group_means
@@ -39,6 +40,7 @@ __all__ = [
     "detectable",
     "difference",
     "effective_counts",
+    "ends",
     "expected_calibration_error",
     "f1",
     "family",

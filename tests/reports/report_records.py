@@ -10,6 +10,7 @@ from audit import stats
 from audit.evidence import (
     CheckResult,
     Column,
+    Concern,
     DataFacts,
     Decision,
     Estimate,
@@ -387,6 +388,33 @@ def passing(**given: Any) -> Record:
     return record(results, decisions, "PASS", 0, **given)
 
 
+def doubted() -> Record:
+    """A record inside every limit whose subject is in doubt, under a policy weaker than what it includes."""
+    doubt = Concern(
+        name="one_decision",
+        says="all 4,000 test rows are decided to be '>50K', so that equal treatment of groups is no evidence",
+        todo="audit rows of which some are decided otherwise",
+        touches=("fairness.groups.*",),
+        evidence={"rows": 4000},
+    )
+    sure = passing()
+    first, *rest = sure.decisions
+    why = (
+        f"Impact ratio is 0.98 [0.95, 1.01], inside the required 0.80, but it can't show PASS: {doubt.says}."
+    )
+    barred = first.model_copy(update={"verdict": "INCONCLUSIVE", "cause": doubt.name, "reason": why})
+    weaker = ("F1 of four-fifths asks for at least 0.5 here, at least 0.8 there",)
+    return sure.model_copy(
+        update={
+            "concerns": (doubt,),
+            "decisions": (barred, *rest),
+            "verdict": "INCONCLUSIVE",
+            "exit_code": 3,
+            "policy": sure.policy.model_copy(update={"weakened": weaker}),
+        }
+    )
+
+
 def failing(**given: Any) -> Record:
     results = (accuracy(), fairness(), robustness(), calibration(), explanation())
     a, f, r, c, e = results
@@ -530,6 +558,7 @@ EVERY = {
     "empty_policy": empty_policy,
     "waived": waived,
     "quick": quick,
+    "doubted": doubted,
     "hostile": hostile,
     "many_groups": many_groups,
     "many_classes": many_classes,

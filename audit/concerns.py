@@ -1,0 +1,186 @@
+"""Doubts about the subject itself, found once before the checks: what a concern touches cannot PASS, but can FAIL.
+
+Each has a threshold that only data which a careful statistician would refuse reach, and says what would remove it.
+What the statistics bound honestly (clusters, folds' spread, weights) is no concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from audit import row_digests
+from audit.evidence import Concern
+from audit.metrics.repeats import beyond_chance
+from audit.subject import Dataset, Split, Subject
+
+EVERYTHING = ("*",)
+FEW_ROWS = 50  # fewer rows show neither a copied target nor repeated rows
+REPEATED = (
+    0.01  # of the test rows, and FEWEST of them: copies beyond chance that would count as rows of their own
+)
+FEWEST = 10
+OF_PROBABILITIES = (  # what reads probabilities of logits where the decision is the largest output in any case
+    "calibration.*",
+    "accuracy.overall.log_loss",
+    "accuracy.overall.auc",
+    "accuracy.overall.macro_auc",
+    "fairness.auc.*",
+    "robustness.*",
+    "explanation.*",
+    "behaviour.*",
+)
+OF_DECISIONS = (  # what compares decisions with each other, and finds nothing to compare where all are one
+    "fairness.groups.*",
+    "fairness.classes.*",
+    "fairness.conditional.*",
+    "fairness.ll144.*",
+    "fairness.flip.*",
+    "fairness.inequality.*",
+    "behaviour.tests.*",
+    "robustness.*.attack_success",
+    "robustness.noise.decision_changed",
+)
+
+
+def found(subject: Subject, *, procedure: bool = False) -> tuple[Concern, ...]:
+    """Return the concerns of a subject whose outputs are known.
+
+    procedure: the configuration says that the verdict is meant for the way of training, not for one network.
+    """
+    tests: tuple[Callable[[Subject], Concern | None], ...] = (
+        _meaning,
+        _one_decision,
+        _copied_target,
+        _repeated_rows,
+    )
+    concerns = [test(subject) for test in tests]
+    concerns.append(None if procedure else _folds(subject.data))
+    return tuple(concern for concern in concerns if concern is not None)
+
+
+def looks_like_probabilities(outputs: np.ndarray) -> bool:
+    """Return whether outputs[n, k] could all be probabilities: one column in [0, 1], or rows that add up to 1."""
+    out = np.asarray(outputs, np.float64)
+    inside = bool(len(out)) and out.min() >= 0 and out.max() <= 1
+    return inside and (out.shape[1] == 1 or bool((np.abs(out.sum(axis=1) - 1) < 1e-4).all()))
+
+
+def _meaning(subject: Subject) -> Concern | None:
+    """Return the concern that outputs read as logits look like probabilities."""
+    outputs = np.asarray(subject.outputs["test"], np.float64)
+    if subject.model.outputs != "logits" or subject.data.task not in ("binary", "multiclass", "multilabel"):
+        return None
+    each = subject.data.task == "multilabel" and bool((outputs >= 0).all() and (outputs <= 1).all())
+    if not (each or looks_like_probabilities(outputs)):
+        return None
+    largest = subject.model.decision.kind == "argmax" and outputs.shape[1] > 1
+    return Concern(
+        name="outputs_meaning",
+        says=f"the outputs are read as logits, yet all {len(outputs):,} rows' lie between {outputs.min():.3g} and "
+        f"{outputs.max():.3g} as probabilities do",
+        todo="declare what the outputs are (outputs: probabilities), or drop the network's last sigmoid or softmax",
+        touches=OF_PROBABILITIES if largest else EVERYTHING,
+        evidence={"lowest": float(outputs.min()), "highest": float(outputs.max()), "rows": len(outputs)},
+    )
+
+
+def _one_decision(subject: Subject) -> Concern | None:
+    """Return the concern that every row is decided alike, which makes parity vacuous."""
+    if subject.data.task == "ranking":
+        return None
+    regression = subject.data.task == "regression"
+    decided = np.asarray(subject.outputs["test"] if regression else subject.predictions())
+    if not len(decided) or (decided != decided[:1]).any():
+        return None
+    if regression:
+        what = f"the output is {decided.ravel()[0]:.6g} for all {len(decided):,} test rows"
+    elif subject.data.task == "multilabel":
+        what = f"all {len(decided):,} test rows are given the same labels"
+    else:
+        what = f"all {len(decided):,} test rows are decided to be {subject.data.classes[int(decided.ravel()[0])]!r}"
+    return Concern(
+        name="one_decision",
+        says=f"{what}, so that equal treatment of groups is no evidence",
+        todo="audit rows of which some are decided otherwise, or mend the model or its threshold",
+        touches=("fairness.regression.*", "behaviour.tests.*") if regression else OF_DECISIONS,
+        evidence={"rows": len(decided)},
+    )
+
+
+def _copied_target(subject: Subject) -> Concern | None:
+    """Return the concern that the outputs are the target itself."""
+    y, outputs = np.asarray(subject.data.test.y), np.asarray(subject.outputs["test"], np.float64)
+    if len(y) < FEW_ROWS or subject.data.task in ("ranking", "multilabel"):
+        return None
+    if subject.data.task == "regression":
+        same = bool(np.allclose(outputs[:, 0], y, rtol=1e-6, atol=1e-12)) and len(np.unique(y)) > 1
+    else:
+        same = subject.model.outputs != "decisions" and _one_to_one(outputs, y)
+    if not same:
+        return None
+    return Concern(
+        name="copied_target",
+        says=f"the outputs of all {len(y):,} test rows are the target in other words: one output a class",
+        todo="give the model's own scores; a column made from the target, or known only after it, is no prediction",
+        touches=EVERYTHING,
+        evidence={"rows": len(y)},
+    )
+
+
+def _one_to_one(outputs: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether each class has one output[n, k] and each output one class, of two classes or more."""
+    _, which = np.unique(outputs, axis=0, return_inverse=True)
+    pairs = set(zip(which.reshape(-1).tolist(), y.tolist(), strict=True))
+    classes, values = {b for _, b in pairs}, {a for a, _ in pairs}
+    return 1 < len(classes) == len(values) == len(pairs)
+
+
+def _repeated_rows(subject: Subject) -> Concern | None:
+    """Return the concern that test rows repeat each other beyond what their features' own values would give."""
+    data, test = subject.data, subject.data.test
+    n = len(test)
+    if n < FEW_ROWS or data.task == "ranking":
+        return None
+    if data.modality == "table" and data.features:
+        train = data.splits.get("train")
+        others = _columns(data, train) if train is not None and len(train) and data.folds is None else []
+        extra = beyond_chance(_columns(data, test), test.cluster, others)
+    elif data.modality == "image":
+        rows = [hash(one) for one in row_digests.contents(test, data, groups=False)]
+        extra = beyond_chance([np.asarray(rows)], test.cluster)
+    else:  # short texts and histories recur by themselves
+        return None
+    if extra <= max(REPEATED * n, FEWEST):
+        return None
+    return Concern(
+        name="repeated_rows",
+        says=f"about {round(extra):,} of {n:,} test rows repeat another in every feature and the target, more than the "
+        "features' own values would give, and would be counted as evidence of their own",
+        todo="drop the copies, or declare what they share (columns.cluster)",
+        touches=EVERYTHING,
+        evidence={"repeated": round(extra), "rows": n},
+    )
+
+
+def _columns(data: Dataset, split: Split) -> list[np.ndarray]:
+    """Return a table's features and target as columns[n]."""
+    x = np.asarray(split.x)
+    targets = np.asarray(split.y).reshape(len(split), -1)
+    return [*(x[:, i] for i in range(len(data.features))), *targets.T]
+
+
+def _folds(data: Dataset) -> Concern | None:
+    """Return the concern that none of the networks judged is the one to be released."""
+    if data.folds is None:
+        return None
+    return Concern(
+        name="not_the_released_model",
+        says=f"{len(data.folds)} networks were judged, each on the fold that it had not seen, and none of them is the "
+        "one to be released",
+        todo="say `judge: training_procedure` in data.split where the verdict is meant for the way of training, or "
+        "judge the network itself on rows of its own",
+        touches=EVERYTHING,
+        evidence={"networks": len(data.folds)},
+    )

@@ -1,0 +1,158 @@
+"""Doubts about the subject: each is found where it is there, not where it is not, and bars PASS where it bears."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit import concerns, gate, stats
+from audit.evidence import CheckResult, Concern, Findings, Measurement, Policy, Rule
+from audit.metrics.repeats import beyond_chance
+from audit.subject import Dataset, DecisionRule, Feature, Model, Split, Subject
+
+N = 400
+
+
+def subject(outputs, y=None, *, task="binary", kind="logits", x=None, rule="threshold", **more) -> Subject:
+    """Return a subject of outputs[n, k] alone."""
+    out = np.asarray(outputs, np.float64)
+    out = out[:, None] if out.ndim == 1 else out
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, len(out)) if y is None else np.asarray(y)
+    x = rng.normal(size=(len(out), 2)).astype(np.float32) if x is None else x
+    classes = () if task == "regression" else tuple("abc"[: max(2, out.shape[1])])
+    features = tuple(Feature(f"x{i}") for i in range(x.shape[1]))
+    rows = Split(x, y, np.arange(len(y)).astype(str))
+    data = Dataset("d", task, "table", {"test": rows}, classes=classes, features=features, **more)
+    decision = DecisionRule("none" if task == "regression" else rule)
+    return Subject(Model("m", None, outputs=kind, decision=decision), data, {"test": out})
+
+
+def names(of: Subject, **how) -> list[str]:
+    return [concern.name for concern in concerns.found(of, **how)]
+
+
+def logits(n: int = N) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=n) * 2
+
+
+def test_an_ordinary_subject_has_none():
+    assert names(subject(logits())) == []
+    p = 1 / (1 + np.exp(-logits()))
+    assert names(subject(p, kind="probabilities")) == []
+    assert names(subject(np.stack([1 - p, p], 1), kind="probabilities", rule="argmax")) == []
+
+
+def test_logits_that_look_like_probabilities():
+    p = 1 / (1 + np.exp(-logits()))
+    (meaning, one) = concerns.found(subject(p))
+    assert (meaning.name, meaning.touches) == ("outputs_meaning", ("*",))
+    assert one.name == "one_decision"  # a probability read as log-odds decides for class 1 always
+    (meaning,) = concerns.found(subject(np.stack([1 - p, p], 1), rule="argmax"))
+    assert meaning.bears_on("calibration.reliability.calibration_error")
+    assert not meaning.bears_on("accuracy.overall.accuracy")  # the largest is the largest either way
+
+
+def test_one_decision_bars_what_compares_decisions_alone():
+    (concern,) = concerns.found(subject(np.abs(logits()) + 2))
+    assert concern.name == "one_decision" and "400 test rows are decided to be 'b'" in concern.says
+    assert concern.bears_on("fairness.groups.impact_ratio")
+    assert concern.bears_on("robustness.pgd.attack_success")
+    assert not concern.bears_on("fairness.auc.auc_difference")
+    assert not concern.bears_on("accuracy.overall.accuracy")
+    almost = np.abs(logits()) + 2
+    almost[0] = -1
+    assert names(subject(almost)) == []
+    flat = subject(np.full(N, 2.5), np.random.default_rng(0).normal(size=N), task="regression", kind="values")
+    assert names(flat) == ["one_decision"]
+
+
+def test_a_target_in_the_place_of_scores():
+    y = np.random.default_rng(3).integers(0, 2, N)
+    assert names(subject(np.where(y, 3.0, -1.0), y)) == ["copied_target"]
+    assert names(subject(np.where(y, 3.0, -1.0)[:40], y[:40])) == []
+    off = np.where(y, 3.0, -1.0)
+    off[0] *= -1
+    assert "copied_target" not in names(subject(off, y))
+    amount = np.random.default_rng(3).normal(size=N)
+    assert names(subject(amount, amount, task="regression", kind="values")) == ["copied_target"]
+    assert names(subject(amount + 0.01, amount, task="regression", kind="values")) == []
+
+
+def test_repeated_rows_beyond_what_coarse_features_give():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(N, 2)).astype(np.float32)
+    y = rng.integers(0, 2, N)
+    x[:20], y[:20] = x[20:40], y[20:40]
+    assert names(subject(logits(), y, x=x)) == ["repeated_rows"]
+    coarse = rng.integers(0, 2, (N, 2)).astype(np.float32)
+    assert names(subject(logits(), y, x=coarse)) == []
+    clustered = subject(logits(), y, x=x)
+    rows = replace(clustered.data.test, cluster=np.r_[np.arange(20), np.arange(20), np.arange(40, N)])
+    data = replace(clustered.data, splits={"test": rows})
+    assert names(replace(clustered, data=data)) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_chance_repeats_are_not_held_against_rows(seed):
+    """Coarse, dependent columns repeat by themselves; copies beyond that are counted about right."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(20, 60, 3000)
+    grade = np.clip(age // 10 + rng.integers(-1, 2, 3000), 0, 7)  # depends on age
+    y = rng.random(3000) < 0.1 + 0.1 * grade
+    columns = [age, grade, y]
+    test, others = [c[:1000] for c in columns], [c[1000:] for c in columns]
+    assert beyond_chance(test) == 0
+    assert beyond_chance(test, None, others) <= 10
+    fine = [*columns, rng.normal(size=3000).round(3)]
+    copied = [np.r_[c[:1000], c[:100]] for c in fine]
+    assert 80 <= beyond_chance(copied) <= 100
+    assert 80 <= beyond_chance(copied, None, [c[1000:] for c in fine]) <= 100
+
+
+def test_folds_judge_no_network_that_is_released():
+    folded = subject(logits(), folds=np.array([["test"] * N, ["train"] * N]))
+    (concern,) = concerns.found(folded)
+    assert concern.name == "not_the_released_model" and concern.bears_on("accuracy.overall.auc")
+    assert names(folded, procedure=True) == []
+
+
+RATE = stats.rate(np.ones(200, bool))
+RESULT = CheckResult(
+    check="fairness.groups", area="fairness", title="t", status="ok",
+    findings=Findings(measurements=(Measurement(name="impact_ratio", label="Ratio", estimate=RATE),)),
+)  # fmt: skip
+
+
+def judged(limit: float, *touches: str):
+    rule = Rule(id="r", measure="fairness.groups.impact_ratio", at_least=limit, because="b")
+    doubt = Concern(name="one_decision", says="all are one", todo="mend it", touches=touches)
+    policy = Policy(name="p", rules=(rule,))
+    ((decision,), verdict, code) = gate.judge(
+        [RESULT], policy, on=dt.date(2026, 1, 1), concerns=[doubt] if touches else []
+    )
+    return decision, verdict, code
+
+
+def test_a_concern_bars_pass_where_it_bears():
+    assert judged(0.8)[1:] == ("PASS", 0)
+    decision, *rest = judged(0.8, "fairness.groups.*")
+    assert rest == ["INCONCLUSIVE", 3]
+    assert decision.cause == "one_decision" and "all are one" in decision.reason
+    assert judged(0.8, "calibration.*")[1:] == ("PASS", 0)
+
+
+def test_a_concern_undoes_no_fail():
+    rate = stats.rate(np.zeros(200, bool))
+    result = RESULT.model_copy(
+        update={
+            "findings": Findings(measurements=(Measurement(name="impact_ratio", label="r", estimate=rate),))
+        }
+    )
+    rule = Rule(id="r", measure="fairness.groups.impact_ratio", at_least=0.8, because="b")
+    doubt = Concern(name="c", says="s", todo="t", touches=("*",))
+    policy = Policy(name="p", rules=(rule,))
+    assert gate.judge([result], policy, on=dt.date(2026, 1, 1), concerns=[doubt])[1:] == ("FAIL", 1)
