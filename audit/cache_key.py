@@ -35,16 +35,19 @@ def key(note: Callable[[str], None]) -> bytes | None:
         )
     if given:
         return given.encode("utf-8", "surrogateescape")
+    place = state.folder()
+    if place is None:
+        note(f"finished work is not kept: there is no state folder for its key; set {VARIABLE}")
+        return None
     try:
-        return _of_file(state.path() / FILE, note)
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
-        note(f"finished work is not kept: no key in the user's state folder ({error}); set {VARIABLE}")
+        return _of_file(place / FILE, note)
+    except OSError as error:
+        note(f"finished work is not kept: its key cannot be used ({error}); set {VARIABLE}")
         return None
 
 
 def _of_file(path: Path, note: Callable[[str], None]) -> bytes:
     """Return the key in the file, written first where there is none or it is not the owner's secret."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.path.lexists(path):
         _write(path, replace=False)
     why = _unfit(path)

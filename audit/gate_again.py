@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from audit import gate, stats
 from audit.evidence import Concern, Estimate, Policy, Record
 
 
-def judged(record: Record, policy: Policy, on: dt.date, concerns: Sequence[Concern] | None = None) -> Record:
+def judged(record: Record, policy: Policy, on: dt.date, concerns: tuple[Concern, ...]) -> Record:
     """Return the record with the decisions, verdict, exit code and unmet requirements of its stored numbers.
 
-    policy: its own or another. on: the date on which waivers count. concerns: in place of the record's own.
+    policy: its own or another. on: the date on which waivers count. concerns: those that hold under this policy.
     """
-    doubts = record.concerns if concerns is None else tuple(concerns)
-    decisions, verdict, code = gate.judge(record.results, policy, on=on, quick=record.quick, concerns=doubts)
-    unmet = gate.unmet(record.results, policy)
-    made = {"decisions": decisions, "verdict": verdict, "exit_code": code, "unmet": unmet, "policy": policy}
-    return record.model_copy(update={**made, "concerns": doubts})
+    decisions, verdict, code = gate.judge(
+        record.results, policy, on=on, quick=record.quick, concerns=concerns
+    )
+    made = {"decisions": decisions, "verdict": verdict, "exit_code": code, "policy": policy}
+    made |= {"concerns": concerns, "unmet": gate.unmet(record.results, policy)}
+    return record.model_copy(update=made)
 
 
 def estimates(record: Record) -> Iterator[str]:

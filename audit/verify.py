@@ -145,9 +145,8 @@ def _inner(folder: Path, tried: Any) -> Iterator[str]:
 def judged_again(record: Record) -> Iterator[str]:
     """Yield where a record contradicts its own numbers: estimates, decisions, verdict, exit code, policy digest."""
     judged = record.volatile.judged
-    made = gate_again.judged(
-        record, record.policy, judged.date() if judged else dt.datetime.now(dt.UTC).date()
-    )
+    on = judged.date() if judged else dt.datetime.now(dt.UTC).date()
+    made = gate_again.judged(record, record.policy, on, record.concerns)
     again = f"judged again by {record.tool.partition(' ')[0]}"
     yield from gate_again.estimates(record)
     if len(made.decisions) != len(record.decisions):

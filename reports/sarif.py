@@ -127,9 +127,9 @@ def _invocation(record: Record) -> dict[str, Any]:
     notes = [_notification(r) for r in lost]
     if not words.blocking(record):
         notes.append({"level": "error", "message": {"text": front.lead(record)}})
-    notes += [{"level": "warning", "message": {"text": text}} for text in concerns.lines(record)]
     if record.unverified:
         notes.append({"level": "error", "message": {"text": front.UNVERIFIED}})
+    notes += [{"level": "warning", "message": {"text": text}} for text in concerns.lines(record)]
     crashed = any(r.status == "error" for r in lost)
     return {
         "executionSuccessful": not crashed,

@@ -31,7 +31,7 @@ WAIVER = {"rule": "A1", "who": "A. Person", "why": "a test", "until": YESTERDAY}
 @functools.cache
 def made(name: str) -> Path:
     """The folder of a tiny real run: 'good' passes, 'bad' fails a rule whose waiver ended yesterday."""
-    rng = np.random.default_rng({"good": 5, "bad": 6}[name])  # rows of their own, not judged before
+    rng = np.random.default_rng(len(name))  # rows of its own
     x = rng.normal(size=(4000, 2)).astype(np.float32)
     y = ((x[:, 0] > 0) ^ (rng.random(4000) < 0.05)).astype(np.int32)
     data = audit.from_arrays("rows", "binary", x, y, classes=("no", "yes"), favourable="yes")
@@ -181,7 +181,7 @@ def weaker(value: Any) -> None:
 
     judged = honest.volatile.judged
     assert judged
-    again = gate_again.judged(honest, honest.policy, judged.date())
+    again = gate_again.judged(honest, honest.policy, judged.date(), honest.concerns)
     value.clear()
     value.update(json.loads(again.to_bytes()))
 
@@ -375,7 +375,7 @@ def rebuilt_pages(folder: Path) -> tuple[int, str]:
 def later(folder: Path) -> tuple[int, str]:
     """A run judged again under another policy than its own."""
     (folder / "policy.yaml").write_text(
-        "name: q\nrules: [{id: B, measure: accuracy.overall.accuracy, at_least: 0.9, because: a test}]\n"
+        "name: q\nlooks: 2\nrules: [{id: B, measure: accuracy.overall.accuracy, at_least: 0.9, because: a test}]\n"
     )
     return said("gate", copied("bad", folder), "--policy", folder / "policy.yaml")
 

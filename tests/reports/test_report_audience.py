@@ -55,7 +55,7 @@ def test_the_command_writes_a_file_of_its_own(make, tmp_path):
     from audit.cli import app
 
     record = make.failing()
-    record = gate_again.judged(record, record.policy, record.volatile.judged.date())  # as a run would be
+    record = gate_again.judged(record, record.policy, record.volatile.judged.date(), record.concerns)
     folder = store.write(tmp_path, record, {})
     done = CliRunner().invoke(app, ["report", str(folder), "--audience", "executive"])
     assert done.exit_code == 0, done.output
