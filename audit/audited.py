@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit import facts, gate, row_outcomes, store
 from audit.assemble import Assembled
@@ -50,7 +50,8 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
     loaded = desk.loaded
     with desk.clock(f"{stage}outputs"):
         subject = observe(made.model, desk.data)
-        examine(subject)
+        examine(subject, loaded.config.seed)
+        made = replace(made, model=subject.model)
         digests = {
             **desk.digests,
             "model": model_digest(made.model),
@@ -81,6 +82,7 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             "source": source_digest(),
             **{path: store.sha256(data) for path, data in sidecar.items()},
             **({} if made.weights is None else {"weights": checkpoint.digest(made.weights)}),
+            **({"start_weights": made.start} if made.start else {}),
         },
     )
     return Audited(made, subject, record, {**files, **sidecar}, reused, now)

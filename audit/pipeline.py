@@ -20,7 +20,7 @@ from audit.kept import Kept
 from audit.registry import checks as every_check
 from audit.registry import find
 from audit.run_folder import write
-from audit.subject import Dataset, Model
+from audit.subject import Dataset, Model, with_meaning
 
 
 def run(
@@ -65,7 +65,9 @@ def run(
     )
     with clock("model"):
         made = (
-            Assembled(model) if model is not None else read_model(loaded, dataset, digests, kept, clock.tick)
+            Assembled(with_meaning(model, dataset))
+            if model is not None
+            else read_model(loaded, dataset, digests, kept, clock.tick)
         )
     desk = Desk(loaded, dataset, digests, kept if model is None else None, quick, clock)
     asked = audited(desk, made)

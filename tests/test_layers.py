@@ -27,9 +27,10 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.metrics": (set(), {"jax", "numpy", "scipy", "fairlearn", "sklearn"}),
     "audit.stats": ({"audit.evidence"}, {"numpy", "scipy"}),
     "audit.devices": (set(), {"jax", "numpy"}),
-    "audit.subject": ({"audit.devices"}, {"jax", "numpy"}),
+    "audit.meaning": ({"audit.errors"}, {"numpy"}),
+    "audit.subject": ({"audit.devices", "audit.errors", "audit.meaning"}, {"jax", "numpy"}),
     "audit.data": (
-        {"audit.subject", "audit.errors"},
+        {"audit.subject", "audit.errors", "audit.meaning"},
         {"numpy", "pandas", "pyarrow", "sklearn", "tokenizers"},
     ),
     "audit.registry": (EVIDENCE, {"pydantic"}),
