@@ -10,7 +10,7 @@ from audit.errors import ModelError
 
 Outputs = Literal["logits", "probabilities", "decisions", "values"]
 OF_NUMBERS = ("regression", "ranking")  # tasks whose outputs are values and nothing else
-MOST = 0.9  # share of outputs in [0, 1] from which the few beyond it do not settle what they are
+MOST = 0.5  # share of outputs in [0, 1] from which the few beyond it do not settle what they are
 ROUNDING = 1e-6  # how far single precision may push a probability beyond 0 or 1
 SUMS = 1e-3  # how far the sums of rows of probabilities may lie apart
 WHY = "read the wrong way, every decision and every gap between groups would be another one"
@@ -35,7 +35,7 @@ def declared(outputs: str | None, task: str, model: str) -> Outputs | None:
 def undeclared(outputs: np.ndarray, task: str, classes: int, model: str) -> str:
     """Return why undeclared outputs[n, k] of a task of classes can be nothing but logits.
 
-    Raises ModelError, with the word to write, where they could be something else: nearly all in [0, 1], all of one
+    Raises ModelError, with the word to write, where they could be something else: half of them or more in [0, 1], all of one
     sign (percentages, points, log-probabilities), rows that add up to the same, whole numbers, two columns of a
     binary task. Of outputs of a wrong shape, or not finite, nothing is told: they are refused as such.
     """
