@@ -35,9 +35,9 @@ def declared(outputs: str | None, task: str, model: str) -> Outputs | None:
 def undeclared(outputs: np.ndarray, task: str, classes: int, model: str) -> str:
     """Return why undeclared outputs[n, k] of a task of classes can be nothing but logits.
 
-    Raises ModelError, with the word to write, where they could be something else: half of them or more in [0, 1], all of one
-    sign (percentages, points, log-probabilities), rows that add up to the same, whole numbers, two columns of a
-    binary task. Of outputs of a wrong shape, or not finite, nothing is told: they are refused as such.
+    Raises ModelError, with the word to write, where they could be something else: half of them or more in [0, 1], all
+    of one sign (percentages, points, log-probabilities), rows that add up to the same, class numbers, two columns of
+    a binary task. Of outputs of a wrong shape, or not finite, nothing is told: they are refused as such.
     """
     out = np.asarray(outputs)
     if out.ndim != 2 or out.shape[1] not in {"binary": (1, 2)}.get(task, (1, classes)):
