@@ -10,7 +10,7 @@ from audit.errors import ModelError
 
 Outputs = Literal["logits", "probabilities", "decisions", "values"]
 OF_NUMBERS = ("regression", "ranking")  # tasks whose outputs are values and nothing else
-MOST = 0.5  # share of outputs in [0, 1] from which the few beyond it do not settle what they are
+MOST = 0.5  # share of single outputs in [0, 1] from which those beyond it do not settle what they are
 ROUNDING = 1e-6  # how far single precision may push a probability beyond 0 or 1
 SUMS = 1e-3  # how far the sums of rows of probabilities may lie apart
 WHY = "read the wrong way, every decision and every gap between groups would be another one"
@@ -65,7 +65,7 @@ def _doubt(out: np.ndarray, task: str) -> tuple[str, str]:
             return "one column of whole numbers looks like the classes decided", "decisions"
         if inside.all():
             return "all are 0 or 1 (or booleans), like decisions", "decisions"
-    if inside.mean() >= MOST:
+    if inside.mean() >= (1 if exclusive else MOST):
         return f"{_share(inside)} of them lie in [0, 1], like probabilities", "probabilities"
     sums = out.sum(axis=1)
     if exclusive and np.ptp(sums) <= SUMS * max(1.0, abs(float(sums[0]))) and (out >= 0).all():
