@@ -17,10 +17,10 @@ from audit.config import (
     TableData,
     TextData,
 )
-from audit.errors import ConfigError, ModelError
+from audit.errors import ConfigError, ModelError, users_code
 from audit.kept import Kept
 from audit.networks import Assembled, Order, Tick
-from audit.subject import Dataset, DecisionRule, Model
+from audit.subject import Dataset, DecisionRule, Model, with_meaning
 
 if TYPE_CHECKING:
     from audit.data.roles import SplitPlan
@@ -125,7 +125,7 @@ def read_model(
         raise ConfigError("model is missing", "a model block, or a Model given to audit.run", "add it")
     if (given.scores is None) == (given.network is None):
         raise ConfigError("model", "exactly one of network and scores")
-    decision = decision_rule(loaded.config.decision, data)
+    decision = decision_rule(loaded.config.decision, data, given.outputs)
     _refuse(loaded, given, data)
     if given.scores is not None:
         made = Assembled(_scores(loaded, given, data, decision))
@@ -146,6 +146,8 @@ def read_model(
             if told is None:
                 raise
             raise ModelError(f"model: {told}") from error
+    with users_code(f"model {made.model.name}"):
+        made = replace(made, model=with_meaning(made.model, data))
     if given.scaling is not None:
         made = with_scaling(made, data, given.scaling)
     how = loaded.config.decision.parity
@@ -164,8 +166,12 @@ def _refuse(loaded: Loaded, given: ModelConfig, data: Dataset) -> None:
     if given.scores is not None and data.catalogue is not None:
         raise ConfigError("model.scores for a ranking task", "a network, or a Model given to audit.run")
     if given.scaling is not None:
-        scaling.refuse(data, given.outputs, f"model.scaling={given.scaling}")
+        scaling.refuse(data, given.outputs or "logits", f"model.scaling={given.scaling}")
     if loaded.config.decision.parity is not None:
+        if given.outputs == "decisions":
+            raise ConfigError(
+                "decision.parity with outputs: decisions", "scores to set thresholds of", "leave it out"
+            )
         parity.refuse(data, loaded.config.decision.parity, "decision.parity")
 
 
@@ -180,8 +186,20 @@ def with_scaling(made: Assembled, data: Dataset, method: Method) -> Assembled:
     return replace(made, model=scaling.scaled(made.model, data, method), refit=refit if again else None)
 
 
-def decision_rule(given: DecisionConfig, data: Dataset) -> DecisionRule:
-    """Return the decision rule: by default a threshold for binary tasks and each label, else the largest output."""
+def decision_rule(given: DecisionConfig, data: Dataset, outputs: str | None = None) -> DecisionRule:
+    """Return the decision rule: by default a threshold for binary tasks and each label, else the largest output.
+
+    outputs that are decisions have none; ConfigError where one is given for them.
+    """
+    if outputs == "decisions":
+        asked = sorted({"rule", "threshold", "k"} & given.model_fields_set)
+        if asked:
+            raise ConfigError(
+                f"decision.{asked[0]} with outputs: decisions",
+                "no rule beside what the model decides",
+                f"leave decision.{asked[0]} out",
+            )
+        return DecisionRule("given_each" if data.task == "multilabel" else "given")
     usual: dict[str, Kind] = {
         "binary": "threshold", "multilabel": "threshold", "multiclass": "argmax", "ranking": "top_k",
     }  # fmt: skip

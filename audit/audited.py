@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,7 +60,8 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
     with desk.clock(f"{stage}outputs"):
         with users_code(f"model {made.model.name}"):
             subject = observe(made.model, desk.data)
-        examine(subject)
+            examine(subject, loaded.config.seed)
+        made = replace(made, model=subject.model)
         digests = {
             **desk.digests,
             "model": model_digest(made.model),
@@ -103,6 +104,7 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             "policy": policy_digest(loaded.policy),
             **{path: store.sha256(data) for path, data in sidecar.items()},
             **({} if made.weights is None else {"weights": checkpoint.digest(made.weights)}),
+            **({"start_weights": made.start} if made.start else {}),
         },
     )
     return Audited(made, subject, record, {**files, **sidecar}, reused, now, earlier)

@@ -35,6 +35,7 @@ NEEDS = {
     "favourable": "a declared favourable outcome",
     "legitimate": "a declared legitimate factor",
     "probabilities": "class probabilities",
+    "scores": "scores, not decisions alone",
     "calibration": "calibration rows",
     "catalogue": "a catalogue of items that are ranked",
     "outside": "inputs of none of its classes (for texts data.outside), since only training without some classes "

@@ -13,6 +13,7 @@ import numpy as np
 from audit import row_digests
 from audit.evidence import Concern
 from audit.metrics.repeats import beyond_chance
+from audit.metrics.sanity import looks_like_probabilities
 from audit.subject import Dataset, Split, Subject
 
 EVERYTHING = ("*",)
@@ -60,20 +61,12 @@ def found(subject: Subject, *, procedure: bool = False) -> tuple[Concern, ...]:
     return tuple(concern for concern in concerns if concern is not None)
 
 
-def looks_like_probabilities(outputs: np.ndarray) -> bool:
-    """Return whether outputs[n, k] could all be probabilities: one column in [0, 1], or rows that add up to 1."""
-    out = np.asarray(outputs, np.float64)
-    inside = bool(len(out)) and out.min() >= 0 and out.max() <= 1
-    return inside and (out.shape[1] == 1 or bool((np.abs(out.sum(axis=1) - 1) < 1e-4).all()))
-
-
 def _meaning(subject: Subject) -> Concern | None:
     """Return the concern that outputs read as logits look like probabilities."""
     outputs = np.asarray(subject.outputs["test"], np.float64)
     if subject.model.outputs != "logits" or subject.data.task not in ("binary", "multiclass", "multilabel"):
         return None
-    each = subject.data.task == "multilabel" and bool((outputs >= 0).all() and (outputs <= 1).all())
-    if not (each or looks_like_probabilities(outputs)):
+    if not looks_like_probabilities(outputs, exclusive=subject.data.task != "multilabel"):
         return None
     largest = subject.model.decision.kind == "argmax" and outputs.shape[1] > 1
     return Concern(

@@ -179,7 +179,14 @@ class ModelConfig(Frozen):
         default=None,
         description="the scores' own lowest and highest value, read as 0 and 1 (outputs: probabilities)",
     )
-    outputs: Literal["logits", "probabilities", "values"] = "logits"
+    outputs: Literal["logits", "probabilities", "decisions", "values"] | None = Field(
+        default=None,
+        description="what the outputs are; null: known (trained here, a predicted number), else logits where they can "
+        "be nothing else",
+    )
+    untrained: bool = Field(
+        default=False, description="audit a network with its random initial parameters, and say so"
+    )
     scaling: Literal["temperature", "vector"] | None = Field(
         default=None, description="scale the logits, fitted on the calibration rows (Guo et al. 2017)"
     )
@@ -188,6 +195,19 @@ class ModelConfig(Frozen):
         description="convolutions and pooling in a form with faster gradients on CPUs; null: where it measures faster",
     )
     name: str = ""
+
+    @model_validator(mode="after")
+    def _starts(self) -> ModelConfig:
+        fine_tuned = self.train is not None and self.train.start == "weights"
+        if self.train is not None and self.weights is not None and not fine_tuned:
+            raise ValueError(
+                "weights with train: add train.start: weights to fine-tune them, or leave one out"
+            )
+        if fine_tuned and self.weights is None:
+            raise ValueError("train.start: weights without weights; name the checkpoint folder to start from")
+        if self.untrained and (self.train or self.weights or self.scores):
+            raise ValueError("untrained: true with train, weights or scores; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _of_scores(self) -> ModelConfig:

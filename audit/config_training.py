@@ -37,6 +37,9 @@ class Augment(Frozen):
 class TrainConfig(Frozen):
     """How optax trains; early stopping keeps the parameters of the best validation loss."""
 
+    start: Literal["scratch", "weights"] = Field(
+        default="scratch", description="weights: fine-tune those that the model's `weights` names"
+    )
     epochs: int = Field(default=30, ge=1)
     batch: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)

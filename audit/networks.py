@@ -30,6 +30,7 @@ class Assembled:
 
     network: what is trained, as the model applies it or as a member of a mixture; another training that is given it
     shares its compiled code.
+    start: the digest of the weights that training here started from, where it did not start anew.
     choice: whether it runs in a rewritten form.
     """
 
@@ -39,6 +40,7 @@ class Assembled:
     save: Callable[[Path], object] | None = None
     weights: Any = None
     refit: Callable[..., Model] | None = None
+    start: str = ""
     choice: Choice | None = None
 
 
@@ -59,6 +61,8 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
 
     given, train = order.given, data.splits["train"]
     assert given.network is not None
+    if _without_parameters(given) and ".py" not in given.network:
+        raise _untrained(given.network)
     if data.catalogue is not None:
         if given.network not in build.OF_HISTORIES:
             raise ConfigError(
@@ -77,9 +81,13 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
             raise ConfigError(
                 f"model.options={given.options} for a network of your own", "none", "put them in it"
             )
-        return own.load(
-            given.network, order.loaded.base, shape=shape, outputs=outputs, seed=seed, x_train=train.x
-        )
+        offered = {"shape": shape, "outputs": outputs, "x_train": train.x}
+        network = own.load(given.network, order.loaded.base, seed=seed, **offered)
+        if _without_parameters(given) and own.random(
+            network, given.network, order.loaded.base, seed=seed, **offered
+        ):
+            raise _untrained(given.network)
+        return network
     return build.build(
         given.network,
         shape=shape,
@@ -93,6 +101,20 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
     )
 
 
+def _without_parameters(given: ModelConfig) -> bool:
+    """Return whether nothing in the configuration gives a network parameters that are not random."""
+    return given.train is None and given.weights is None and not given.untrained
+
+
+def _untrained(network: str) -> ConfigError:
+    """Return the error of a network of random parameters."""
+    return ConfigError(
+        f"model.network={network} with neither train nor weights, so that its parameters are random numbers",
+        "model.train, model.weights, or a file that gives trained parameters whatever the seed",
+        "add one; to audit an untrained network on purpose say model.untrained: true",
+    )
+
+
 def finished(
     order: Order, data: Dataset, digests: Mapping[str, str], network: Network, seed: int, like: Network | None
 ) -> Assembled:
@@ -101,7 +123,12 @@ def finished(
     from models import checkpoint
 
     loaded, given, kept = order.loaded, order.given, order.kept
-    choice, origin = None, "used as given, not trained here"
+    choice, start, trains, built_in = None, "", given.train is not None, not _code(loaded, given)
+    origin = (
+        "untrained: its parameters are random numbers"
+        if given.untrained
+        else "used as given, not trained here"
+    )
     if like:
         network = replace(like, params=network.params)
     else:
@@ -110,12 +137,15 @@ def finished(
     if given.weights is not None:
         network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"
+        start = checkpoint.digest(network.params) if trains else ""
     how, done = given.train, training.Done(network)
     if how is not None:
         course = training.Course(given, how, data, order.decision)
-        key = training.key(course, digests, seed, _code(loaded, given), _weights(loaded, given))
+        key = training.key(course, digests, seed, _code(loaded, given), start)
         done = training.kept_or_trained(course, network, seed, key, kept, order.tick)
         origin = f"trained here{course.manner}"
+        if given.weights is not None:
+            origin = f"fine-tuned here from {Path(given.weights).name}{course.manner}"
 
     def model(done: training.Done) -> Model:
         network = done.network
@@ -123,7 +153,7 @@ def finished(
             name=given.name or network.name,
             apply=network.apply,
             params=network.params,
-            outputs=given.outputs,
+            outputs=given.outputs or (training.outputs_of(data) if trains or built_in else None),
             decision=order.decision,
             network=f"{given.network or ''} {_sorted(given.options)}".strip(),
             parts=network.parts,
@@ -133,7 +163,7 @@ def finished(
 
     def refit(*, seed: int = seed, perturb: Any = None, loss: Any = None) -> Model:
         assert how is not None
-        fresh = replace(network, params=started(order, data, seed).params)  # shares compiled code
+        fresh = network if start else replace(network, params=started(order, data, seed).params)  # same code
         course = training.Course(given, how, data, order.decision)
         return model(training.trained(course, fresh, seed, order.tick, perturb, loss))
 
@@ -144,13 +174,9 @@ def finished(
         save=(lambda folder: checkpoint.save(folder / "weights", done.network.params)) if how else None,
         weights=done.network.params if how else None,
         refit=refit if how else None,
+        start=start,
         choice=choice,
     )
-
-
-def _weights(loaded: Loaded, given: ModelConfig) -> str:
-    """Return the folder of the weights that are restored, or nothing."""
-    return str(loaded.path(given.weights)) if given.weights else ""
 
 
 def _code(loaded: Loaded, given: ModelConfig) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from audit.evidence import Record
 from audit.registry import checks as every_check
 from audit.registry import find
 from audit.run_folder import write
-from audit.subject import Dataset, Model
+from audit.subject import Dataset, Model, with_meaning
 
 
 def run(
@@ -92,7 +92,9 @@ def _run(
     )
     with clock("model"):
         made = (
-            Assembled(model) if model is not None else read_model(loaded, dataset, digests, kept, clock.tick)
+            Assembled(with_meaning(model, dataset))
+            if model is not None
+            else read_model(loaded, dataset, digests, kept, clock.tick)
         )
     _refuse_changed(digests, dataset)
     rows = row_digests.of(dataset)

@@ -13,6 +13,7 @@ from audit.check_run import run_check
 from audit.clock import Clock
 from audit.config import Loaded
 from audit.evidence import CheckResult, Estimate, Findings, Measurement
+from audit.meaning import OF_NUMBERS
 from audit.metrics.robustness import sample
 from audit.registry import Context, find
 from audit.subject import JUDGED, Dataset, DecisionRule, Model, Split, Subject
@@ -29,17 +30,22 @@ COUNTED = ("accuracy.overall", "calibration.reliability", "fairness.groups", "fa
 def oracle(loaded: Loaded, data: Dataset) -> Subject:
     """Return the data with outputs that decide every test row rightly, with confidences spread evenly."""
     given = loaded.config.model
+    decides = given is not None and given.outputs == "decisions" and data.task in ("binary", "multiclass")
+    values = data.task in OF_NUMBERS
     model = Model(
         name="always right",
         apply=lambda params, x: x,  # never called: it stands for the network that is not trained yet
-        outputs="values" if given is not None and given.outputs == "values" else "probabilities",
-        decision=DecisionRule("argmax"),
+        outputs="decisions" if decides else "values" if values else "probabilities",
+        decision=DecisionRule("given" if decides else "argmax"),
         differentiable=given is None or given.scores is None,
     )
     if given is not None and given.scores is not None:
         model = replace(model, apply=None)
     kept = [name for name in (JUDGED, "calibration") if len(data.splits.get(name, ()))]
-    return Subject(model, data, {name: _outputs(data, data.splits[name]) for name in kept})
+    outputs = {name: _outputs(data, data.splits[name]) for name in kept}
+    if decides:
+        outputs = {name: np.asarray(data.splits[name].y, np.float64)[:, None] for name in kept}
+    return Subject(model, data, outputs)
 
 
 def results(loaded: Loaded, subject: Subject) -> tuple[CheckResult, ...]:

@@ -197,7 +197,7 @@ class _Bench:
     def observed(self, model: Model) -> Subject:
         """Return a model on the validation rows."""
         subject = observe(_placed(model), self.held)
-        examine(subject)
+        examine(subject, self.desk.loaded.config.seed)
         return subject
 
     def measure(self, model: Model, check: str) -> CheckResult:

@@ -17,9 +17,9 @@ FITTED = "calibration"
 TINY = 1e-7  # a probability of 0 or 1 has no finite log-odds
 
 
-def refuse(data: Dataset, outputs: str, given: str) -> None:
+def refuse(data: Dataset, outputs: str | None, given: str) -> None:
     """Raise ConfigError where there is nothing to scale, or no rows to fit on."""
-    if data.task not in ("binary", "multiclass") or outputs == "values":
+    if data.task not in ("binary", "multiclass") or outputs not in ("logits", "probabilities"):
         raise ConfigError(f"{given} for a {data.task} task with outputs={outputs}", "probabilities to scale")
     if not len(data.splits.get(FITTED, ())):
         raise ConfigError(f"{given} without {FITTED} rows", "some to fit on", "split them off")
@@ -28,6 +28,7 @@ def refuse(data: Dataset, outputs: str, given: str) -> None:
 def scaled(model: Model, data: Dataset, method: Method) -> Model:
     """Return the model with its logits scaled, fitted on the calibration rows; one of probabilities gets logits.
 
+    What the model's outputs mean must be known (`with_meaning`).
     Raises ConfigError where there is nothing to scale, ModelError where those rows cannot be scaled.
     """
     refuse(data, model.outputs, f"model.scaling={method}")
@@ -55,7 +56,7 @@ def scaled(model: Model, data: Dataset, method: Method) -> Model:
     )
 
 
-def _applied(apply: Callable[[Any, Any], Any], outputs: str) -> Callable[[Any, Any], Any]:
+def _applied(apply: Callable[[Any, Any], Any], outputs: str | None) -> Callable[[Any, Any], Any]:
     """Return apply with scaled logits."""
 
     def scaled_apply(params: Any, x: Any) -> Any:
@@ -65,18 +66,18 @@ def _applied(apply: Callable[[Any, Any], Any], outputs: str) -> Callable[[Any, A
 
 
 def _parts(
-    features: Callable[[Any, Any], Any], head: Callable[[Any, Any], Any], outputs: str
+    features: Callable[[Any, Any], Any], head: Callable[[Any, Any], Any], outputs: str | None
 ) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     """Return the parts of the scaled model: the same activations, the head's logits scaled."""
     return (lambda params, x: features(params["model"], x)), _applied(head, outputs)
 
 
-def _scores(values: np.ndarray, outputs: str, fitted: Scaling) -> np.ndarray:
+def _scores(values: np.ndarray, outputs: str | None, fitted: Scaling) -> np.ndarray:
     """Return a file's scores, scaled."""
     return fitted.slope * _logits(np.asarray(values, np.float64), outputs, np) + fitted.intercept
 
 
-def _logits(out: Any, outputs: str, xp: Any) -> Any:
+def _logits(out: Any, outputs: str | None, xp: Any) -> Any:
     """Return outputs[n, k] as logits."""
     if outputs == "logits":
         return out

@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from audit import meaning
 from audit.devices import map_examples
+from audit.errors import ModelError
+from audit.meaning import Outputs, given, label_probabilities, probabilities
 from audit.read_only import owned, read_only
 
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
@@ -194,9 +197,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How outputs decide: the largest, class 1 or each label at or above a threshold, the top k, or not at all."""
+    """How outputs decide: the largest, class 1 or each label at or above a threshold, the top k, or not at all.
 
-    kind: Literal["argmax", "threshold", "each", "top_k", "none"] = "argmax"
+    Outputs that are decisions: the class `given`, or each label's `given_each`.
+    """
+
+    kind: Literal["argmax", "threshold", "each", "top_k", "none", "given", "given_each"] = "argmax"
     threshold: float = 0.5
     k: int = 1
 
@@ -206,6 +212,8 @@ class DecisionRule:
             "each": f"every label whose probability is at least {self.threshold:g}",
             "argmax": "the class with the largest output",
             "top_k": f"the {self.k} largest outputs",
+            "given": "the class that the model gives",
+            "given_each": "the labels that the model gives",
         }
         return text.get(self.kind, "the output itself")
 
@@ -214,9 +222,10 @@ class DecisionRule:
 class Model:
     """A function from (params, inputs) to outputs[n, k] and how to read them.
 
-    outputs: 'logits' (k = 1 is the log-odds of class 1), 'probabilities' (k = 1 is that of class 1) or
-    'values' (regression, ranking). Without `apply` the model is a file of scores: `scores` holds
-    outputs[n, k] per split. `differentiable` says that JAX can trace `apply`. `decisions`: class[n] per split,
+    outputs: 'logits' (k = 1 is the log-odds of class 1), 'probabilities' (k = 1 is that of class 1), 'decisions' (k = 1
+    is the class's number, 0/1 or boolean of two; else one-hot; of labels 0/1 each) or 'values' (regression, ranking).
+    None: not declared; `with_meaning` then tells, or refuses. Without `apply` the model is a file of scores: `scores`
+    holds outputs[n, k] per split. `differentiable` says that JAX can trace `apply`. `decisions`: class[n] per split,
     where something besides the outputs decides (thresholds of each group); they then count, not the rule.
     parts: (params, x) -> activations[n, h, w, c] and (params, activations) -> outputs[n, k] of a network whose last
     convolution is told apart, with which Grad-CAM explains it.
@@ -225,7 +234,7 @@ class Model:
     name: str
     apply: Callable[[Any, Inputs], Any] | None
     params: Any = None
-    outputs: Literal["logits", "probabilities", "values"] = "logits"
+    outputs: Outputs | None = None
     decision: DecisionRule = DecisionRule()
     differentiable: bool = True
     network: str = ""
@@ -238,11 +247,17 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A model on its data, with outputs[n, k] of the test and calibration rows computed once."""
+    """A model on its data, with outputs[n, k] of the test and calibration rows computed once.
+
+    What the outputs mean is known: ValueError for a model that does not say, which `observe` and `with_meaning` settle.
+    """
 
     model: Model
     data: Dataset
     outputs: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        meaning_of(self.model)
 
     @property
     def has(self) -> frozenset[str]:
@@ -250,9 +265,11 @@ class Subject:
         data, model = self.data, self.model
         numbers = data.modality != "text"  # outputs have no gradient in token ids
         has_text = data.tokens is not None and data.test.text is not None and not model.decisions
+        scores = model.outputs != "decisions"
+        gradient = model.apply is not None and model.differentiable and scores
         present = {
             "function": model.apply is not None,
-            "gradient": numbers and model.apply is not None and model.differentiable and not model.decisions,
+            "gradient": numbers and gradient and not model.decisions,
             "numbers": numbers,
             "images": data.modality == "image",
             "text": has_text,
@@ -263,7 +280,8 @@ class Subject:
             "features": bool(data.features),
             "features or text": bool(data.features) or has_text,
             "favourable": data.favourable is not None,
-            "probabilities": model.outputs != "values",
+            "probabilities": model.outputs in ("logits", "probabilities"),
+            "scores": scores,
             "catalogue": data.catalogue is not None,
             "outside": len(data.splits.get("outside", ())) > 0,
             "calibration": len(self.outputs.get("calibration", ())) > 0,
@@ -285,24 +303,22 @@ class Subject:
         return decide(self.outputs[split], self.model)
 
 
-def probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Return class probabilities[n, classes] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
-    out = np.asarray(outputs, np.float64)
-    if kind == "probabilities":
-        return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
-    logits = np.concatenate([np.zeros_like(out), out], axis=1) if out.shape[1] == 1 else out
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
-
-
-def label_probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Return each label's own probability[n, k] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
-    out = np.asarray(outputs, np.float64)
-    return out if kind == "probabilities" else 0.5 * (1 + np.tanh(0.5 * out))
+def meaning_of(model: Model) -> Outputs:
+    """Return what a model's outputs mean; ValueError where that was never settled."""
+    if model.outputs is None:
+        raise ValueError(
+            f"model {model.name}: what its outputs are is not settled; use observe or with_meaning"
+        )
+    return model.outputs
 
 
 def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
-    """Return the decided class[n], or labels[n, k], of outputs[n, k] under the model's decision rule."""
+    """Return the decided class[n], or labels[n, k], of outputs[n, k] under the model's decision rule.
+
+    Of outputs that are decisions, what is none of the classes' numbers is -1.
+    """
+    if meaning_of(model) == "decisions":
+        return given(np.asarray(outputs, np.float64), each=model.decision.kind == "given_each")
     if model.decision.kind == "each":
         return (label_probabilities(outputs, model.outputs) >= model.decision.threshold).astype(np.int32)
     if model.decision.kind == "threshold":
@@ -318,15 +334,55 @@ def run_model(model: Model, x: Inputs, *, batch: int = 1024) -> np.ndarray:
     if model.apply is None:
         raise ValueError("a file of scores cannot be run on new inputs")
     if model.differentiable:
-        return np.asarray(map_examples(model.apply, model.params, x, batch=batch))
+        out = np.asarray(map_examples(model.apply, model.params, x, batch=batch))
+        return out.astype(np.float32) if out.dtype.kind in "biu" else out
     return np.asarray(model.apply(read_only(model.params), read_only(x)), np.float32)
 
 
 def observe(model: Model, data: Dataset) -> Subject:
-    """Return the subject: outputs on the test and calibration rows, or the model's stored scores."""
-    names = [name for name in (JUDGED, "calibration") if name in data.splits and len(data.splits[name])]
+    """Return the subject: outputs on the test and calibration rows, or the model's stored scores.
+
+    The subject's model says what its outputs mean (see `with_meaning`, whose ModelError this raises too).
+    """
+    names = _observed(data)
     if model.apply is None:
-        return Subject(
-            model, data, {name: np.asarray(model.scores[name]) for name in names if name in model.scores}
-        )
-    return Subject(model, data, {name: run_model(model, data.splits[name].x) for name in names})
+        outputs = {name: np.asarray(model.scores[name]) for name in names if name in model.scores}
+    else:
+        outputs = {name: run_model(model, data.splits[name].x) for name in names}
+    return Subject(with_meaning(model, data, outputs), data, outputs)
+
+
+def _observed(data: Dataset) -> list[str]:
+    """Return the splits whose outputs are computed once."""
+    return [name for name in (JUDGED, "calibration") if name in data.splits and len(data.splits[name])]
+
+
+def with_meaning(model: Model, data: Dataset, outputs: Mapping[str, np.ndarray] | None = None) -> Model:
+    """Return the model with what its outputs mean: declared, fixed by the task, or logits where nothing else fits.
+
+    outputs: those of the test or calibration rows, computed here where they are needed and not given. What was not
+    declared, and how it was read, becomes a note. Outputs that are decisions decide by themselves. Raises ModelError
+    where the meaning is not declared and outputs could have more than one, where a declared one does not go with the
+    task, and for decisions with a threshold.
+    """
+    means = meaning.declared(model.outputs, data.task, model.name)
+    if means is None:
+        found = outputs or {name: _outputs(model, data, name) for name in _observed(data)[:1]}
+        of = next((np.asarray(found[name]) for name in (JUDGED, "calibration") if name in found), np.zeros(0))
+        why = meaning.undeclared(of, data.task, len(data.classes), model.name)
+        note = f"What the outputs are was not declared; read as logits, because {why}."
+        return replace(model, outputs="logits", notes=(*model.notes, note))
+    if means != "decisions":
+        return model if means == model.outputs else replace(model, outputs=means)
+    if model.decision.kind in ("threshold", "each", "top_k"):
+        given = f"model {model.name}: its outputs are decisions, and its rule is {model.decision}"
+        raise ModelError(given, "no rule beside them", "leave the decision rule out, or give scores")
+    rule = DecisionRule("given_each" if data.task == "multilabel" else "given")
+    return model if model.decision == rule else replace(model, decision=rule)
+
+
+def _outputs(model: Model, data: Dataset, name: str) -> np.ndarray:
+    """Return a split's outputs, run or stored; none where a file of scores lacks them."""
+    if model.apply is None:
+        return np.asarray(model.scores.get(name, np.zeros(0)))
+    return run_model(model, data.splits[name].x)

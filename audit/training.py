@@ -16,6 +16,7 @@ from audit.digests import of_arrays, of_json, software, source_digest
 from audit.errors import ConfigError
 from audit.evidence import Column, Table
 from audit.kept import Kept
+from audit.meaning import OF_NUMBERS, Outputs
 from audit.remedies import parity_rows
 from audit.remedies.options import WAYS, Adversarial, ParityPenalty, Reduction
 from audit.store import write_bytes
@@ -70,11 +71,22 @@ def rows_changed(how: TrainConfig) -> str:
 def refuse(given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any work, for a training that these data or outputs do not allow."""
     how = given.train
+    if how and given.outputs not in (None, known := outputs_of(data)):
+        raise ConfigError(
+            f"model.outputs={given.outputs} with model.train, whose loss is of {known}",
+            f"outputs: {known}, or none",
+            "leave model.outputs out, and let the network end without sigmoid or softmax",
+        )
     if how:
         _refuse_changes(how, data)
     for options in (how and how.parity, how and how.reductions):
         if options is not None:
             refuse_way(options, given, data, f"model.train.{WAYS[type(options)]}")
+
+
+def outputs_of(data: Dataset) -> Outputs:
+    """Return what the outputs of a network trained here are: the loss takes them for nothing else."""
+    return "values" if data.task in OF_NUMBERS else "logits"
 
 
 def _refuse_changes(how: TrainConfig, data: Dataset) -> None:
@@ -104,12 +116,12 @@ def refuse_way(options: ParityPenalty | Reduction, given: ModelConfig, data: Dat
 
 def _refuse_outputs(given: ModelConfig, where: str) -> None:
     """Raise ConfigError unless the network gives logits."""
-    if given.outputs != "logits":
+    if given.outputs not in (None, "logits"):
         raise ConfigError(f"{where} with outputs={given.outputs}", "logits", "leave it out")
 
 
-def key(course: Course, digests: Mapping[str, str], seed: int, code: tuple[str, ...], weights: str) -> str:
-    """Return the digest of everything the trained weights depend on."""
+def key(course: Course, digests: Mapping[str, str], seed: int, code: tuple[str, ...], start: str) -> str:
+    """Return the digest of all that trained weights depend on; start: that of the weights fine-tuned, or nothing."""
     given, how, data = course.given, course.how, course.data
     space = list(_hooks(given, how.adversarial, data).perturb.space) if how.adversarial else []
     fair = [data.favourable, str(course.decision)] if how.parity or how.reductions else []
@@ -118,7 +130,7 @@ def key(course: Course, digests: Mapping[str, str], seed: int, code: tuple[str, 
         [digests["train"], digests["validation"], of_arrays(space), *fair],  # units, fixed features, bounds
         seed,
         code,
-        weights,
+        start,
         software(),
         source_digest(),
     ]
@@ -162,7 +174,7 @@ def recipe_of(how: TrainConfig, seed: int) -> Recipe:
     """Return the training loop's recipe."""
     from models.recipe import Augment, Recipe
 
-    plain = how.model_dump(exclude={"adversarial", "parity", "reductions", "augment"})
+    plain = how.model_dump(exclude={"start", "adversarial", "parity", "reductions", "augment"})
     augment = Augment(**how.augment.model_dump()) if how.augment else None
     return Recipe(**plain, augment=augment, seed=seed)
 
@@ -217,7 +229,7 @@ def _reduced(
         return fit(network, rows, None, "binary", recipe, perturb=perturb, loss=loss).network
 
     def decided(one: Network) -> np.ndarray:
-        model = Model("", network.apply, one.params, decision=course.decision)
+        model = Model("", network.apply, one.params, "logits", course.decision)
         return decide(run_model(model, split.x), model)
 
     found = reduced(course.data, how, train, decided)

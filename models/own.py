@@ -15,11 +15,12 @@ import jax
 import numpy as np
 from flax import nnx
 
+from models import rows_apart
 from models.adapt import from_function, from_linen, from_nnx
 from models.network import Network, problem
 
 RETURNS = "an NNX module, a Linen module, (Linen module, variables), (apply, params) or a function of x"
-PROBES = 4
+PROBES = 8
 
 
 def load(
@@ -35,8 +36,24 @@ def load(
     offered = {"shape": tuple(shape), "outputs": outputs, "seed": seed, "x_train": x_train}
     made = _call(target, function, _accepted(target, function, offered))
     network = _adapted(target, made, shape, seed)
-    _probe(target, network, _rows(shape, x_train), outputs)
+    _probe(target, network, _rows(shape, x_train, seed), outputs)
     return network
+
+
+def random(network: Network, target: str, base: Path, *, seed: int, **offered: Any) -> bool:
+    """Return whether a loaded network's parameters are random numbers, since another seed gives others.
+
+    It is loaded once more with another seed, and with all else that it was loaded with. Outputs are compared too, for
+    a function that keeps its parameters to itself. Parameters that no seed changes are taken as the user's own.
+    """
+    other = load(target, base, seed=seed + 1, **offered)
+    leaves = [jax.tree.leaves(one.params) for one in (network, other)]
+    same = len(leaves[0]) == len(leaves[1]) and all(map(np.array_equal, *leaves))
+    if not same:
+        return True
+    x = _rows(offered["shape"], offered.get("x_train"), seed)
+    mine, theirs = (np.asarray(one.apply(one.params, x)) for one in (network, other))
+    return not np.allclose(mine, theirs, rtol=1e-3, atol=1e-6)
 
 
 def _function(target: str, base: Path) -> Callable[..., Any]:
@@ -140,10 +157,10 @@ def _adapted(target: str, made: Any, shape: tuple[int, ...], seed: int) -> Netwo
     raise problem(f"{target} returned {type(made).__name__}", RETURNS, "change what it returns")
 
 
-def _rows(shape: tuple[int, ...], x_train: Any) -> np.ndarray:
-    """Return a few training rows, or seeded random ones where there are none."""
+def _rows(shape: tuple[int, ...], x_train: Any, seed: int) -> np.ndarray:
+    """Return a few training rows that differ, drawn by the seed, or random ones where there are none."""
     if x_train is not None and len(x_train) >= PROBES:
-        return np.asarray(x_train[:PROBES], np.float32)
+        return np.asarray(x_train[rows_apart.various(x_train, PROBES, seed)], np.float32)
     return np.random.default_rng(0).random((PROBES, *shape), np.float32)
 
 
@@ -161,15 +178,8 @@ def _probe(target: str, network: Network, x: np.ndarray, outputs: int) -> None:
         raise problem(
             f"{target}: outputs of training rows are not finite", "finite outputs", "mend the network"
         )
-    alone = _call(
-        target,
-        lambda: np.concatenate([np.asarray(jitted(network.params, x[i : i + 1])) for i in range(len(x))]),
-        {},
+    fault = _call(
+        target, lambda: rows_apart.fault(lambda rows: np.asarray(jitted(network.params, rows)), x), {}
     )
-    gap = float(np.abs(alone - together).max())
-    if gap > 1e-3 * max(1.0, float(np.abs(together).max())):
-        raise problem(
-            f"{target}: a row's outputs change by {gap:.3g} with the other rows of its batch",
-            "every row computed by itself",
-            "use running averages, not batch statistics, outside training",
-        )
+    if fault:
+        raise problem(f"{target}: {fault}", *rows_apart.CURE)

@@ -115,7 +115,9 @@ def table_subject() -> Subject:
         scale=np.ones(len(features), np.float32),
     )
     params = {"w": jnp.asarray([-0.9, 1.1, -0.5, 0.1, 0.2], jnp.float32), "b": jnp.float32(0.1)}
-    return observe(Model("logistic", _logistic, params, network="logistic regression"), data)
+    return observe(
+        Model("logistic", _logistic, params, outputs="logits", network="logistic regression"), data
+    )
 
 
 @pytest.fixture(scope="session")

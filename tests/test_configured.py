@@ -117,18 +117,19 @@ def test_an_own_network_is_trained_or_used_as_it_is(tmp_path, train):
             return Line(shape[0], seed)
         """)
     )
-    record = audit.run(
-        config(tmp_path, model={"network": "./models.py:build", "train": train}), out=tmp_path / "a"
-    )
+    model = {"network": "./models.py:build", "train": train, "untrained": train is None}
+    record = audit.run(config(tmp_path, model=model), out=tmp_path / "a")
     assert record.results[0].status == "ok"
     assert record.facts.model.parameters == 11
-    assert ("trained here" == record.facts.model.origin) is (train is not None)
+    assert record.facts.model.origin == (
+        "trained here" if train else "untrained: its parameters are random numbers"
+    )
 
 
 def test_an_own_network_whose_code_changed_is_measured_again(tmp_path):
     code = "import jax.numpy as jnp\ndef build(shape):\n    return lambda x: {sign}x[:, 1:2] + 26.0\n"
     (tmp_path / "net.py").write_text(code.format(sign="-"))
-    made = config(tmp_path, model={"network": "./net.py:build"})
+    made = config(tmp_path, model={"network": "./net.py:build", "outputs": "logits"})
     first = audit.run(made, out=tmp_path / "a")
     assert audit.run(made, out=tmp_path / "a").volatile.reused == ("accuracy.overall",)
     (tmp_path / "net.py").write_text(code.format(sign=""))

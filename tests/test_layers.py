@@ -28,9 +28,13 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.stats": ({"audit.evidence"}, {"numpy", "scipy"}),
     "audit.devices": (set(), {"jax", "numpy"}),
     "audit.read_only": (set(), {"numpy"}),
-    "audit.subject": ({"audit.devices", "audit.read_only"}, {"jax", "numpy"}),
+    "audit.meaning": ({"audit.errors"}, {"numpy"}),
+    "audit.subject": (
+        {"audit.devices", "audit.errors", "audit.meaning", "audit.read_only"},
+        {"jax", "numpy"},
+    ),
     "audit.data": (
-        {"audit.subject", "audit.errors"},
+        {"audit.subject", "audit.errors", "audit.meaning"},
         {"numpy", "pandas", "pyarrow", "sklearn", "tokenizers"},
     ),
     "audit.registry": (EVIDENCE, {"pydantic"}),

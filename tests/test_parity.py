@@ -40,7 +40,7 @@ def _data(**changes):
     return Dataset("d", "binary", "table", splits, **known)
 
 
-MODEL = Model("m", lambda p, x: 2 * x - 0.5, decision=DecisionRule("threshold"))
+MODEL = Model("m", lambda p, x: 2 * x - 0.5, outputs="logits", decision=DecisionRule("threshold"))
 
 
 def _rates(subject):

@@ -119,7 +119,7 @@ def test_an_interrupted_run_leaves_no_folder(tmp_path, model, data, monkeypatch)
 
 def test_checks_that_do_not_apply_are_skipped_with_the_reason(tmp_path, data):
     frozen = audit.Model(
-        "host", apply=lambda params, x: np.zeros((len(x), 1), np.float32), differentiable=False
+        "host", lambda params, x: np.zeros((len(x), 1), np.float32), outputs="logits", differentiable=False
     )
     config = {**CONFIG, "checks": {"accuracy.overall": {}, "robustness.pgd": {}},
               "policy": {"name": "p", "rules": [{"id": "R", "measure": "robustness.pgd.robust_accuracy",

@@ -16,7 +16,7 @@ from audit.subject import Dataset
 
 def class_of(test: Written, of: str | None, data: Dataset) -> int | None:
     """Return the class whose probability is the test's score, None where it needs none; ConfigError as `scored`."""
-    return scored(data, test.score_of or of, needed=_needs_score(test))
+    return scored(data, test.score_of or of, needed=needs_score(test))
 
 
 def refuse(tests: Sequence[Written], of: str | None, data: Dataset) -> None:
@@ -74,7 +74,7 @@ def _then(test: Written, then: Then, data: Dataset) -> None:
     decisions(data, then)
 
 
-def _needs_score(test: Written) -> bool:
+def needs_score(test: Written) -> bool:
     """Return whether the test is about a score, not the decision alone."""
     if isinstance(test, Logic):
         return not test.then.decision

@@ -41,6 +41,12 @@ class Outcome:
     parts: tuple[tuple[str, int, int], ...] = ()
 
 
+def without_score(test: Written, name: str) -> Outcome:
+    """Return the outcome of a test of a score, of a model that gives decisions alone: there is none."""
+    none = stats.not_estimable("the test is of a score, and the model gives decisions alone", 0)
+    return Outcome(test, name, "not tried", 0, 0, none, None)
+
+
 def of_rows(test: Written, name: str, found: Broken, rows: Split, *, searched: bool) -> Outcome:
     """Return the outcome on test rows: the exact interval of a proportion, of clusters where there are some.
 

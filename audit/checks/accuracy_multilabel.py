@@ -33,7 +33,6 @@ class MultilabelOptions(Options):
     "accuracy.multilabel",
     area="accuracy",
     title="Accuracy of several labels a row",
-    needs=("probabilities",),
     tasks=("multilabel",),
     measures=(
         Measure("exact_match", "higher", "Share of rows all of whose labels are right.", EXACT),
@@ -71,13 +70,13 @@ def accuracy_multilabel(subject: Subject, options: MultilabelOptions, ctx: Conte
     """
     test, names = subject.data.test, subject.data.classes
     true, given = test.y.astype(bool), subject.predictions().astype(bool)
-    p = subject.label_probabilities()
+    p = subject.label_probabilities() if "probabilities" in subject.has else None
     wanted = _labels(names, options.labels)
     measured = [*_joint(subject, true, given, p), *_each(names, wanted, true, given, p, test.cluster)]
     return Findings(
         measurements=tuple(measured),
         tables=(_table(names, wanted, true, given, measured),),
-        not_measured=_not_measured(subject),
+        not_measured=_not_measured(subject, scored=p is not None),
     )
 
 
@@ -92,11 +91,10 @@ def _labels(known: tuple[str, ...], asked: tuple[str, ...]) -> tuple[int, ...]:
 # ---------------------------------------------------------------- all labels of a row
 
 
-def _joint(subject: Subject, true: np.ndarray, given: np.ndarray, p: np.ndarray) -> list[Measurement]:
-    """Return what the labels are worth together; true and given[n, k], probabilities p[n, k]."""
+def _joint(subject: Subject, true: np.ndarray, given: np.ndarray, p: np.ndarray | None) -> list[Measurement]:
+    """Return what the labels are worth together; true and given[n, k], probabilities p[n, k] where there are some."""
     cluster, right = subject.data.test.cluster, given == true
     usual = (true == _commonest(subject)).all(axis=1)
-    loss = -np.log(np.maximum(np.where(true, p, 1 - p), LEAST)).mean(axis=1)
     match = stats.rate(right.all(axis=1), cluster=cluster)
     baseline = stats.rate(usual, cluster=cluster)
     hamming = stats.mean(right.mean(axis=1), cluster=cluster, low=0.0, high=1.0)
@@ -106,9 +104,18 @@ def _joint(subject: Subject, true: np.ndarray, given: np.ndarray, p: np.ndarray)
         _measurement("hamming_accuracy", "Share of labels right, mean over rows", hamming),
         _measurement("macro_f1", "Mean F1 over the labels", _macro_f1(subject, true, given)),
         _measurement("micro_f1", "F1 of all labels together", _micro_f1(true, given, cluster)),
+        *([] if p is None else _scored(subject, true, p)),
+    ]
+
+
+def _scored(subject: Subject, true: np.ndarray, p: np.ndarray) -> list[Measurement]:
+    """Return what probabilities p[n, k] of the labels true[n, k] are worth together."""
+    loss = -np.log(np.maximum(np.where(true, p, 1 - p), LEAST)).mean(axis=1)
+    bounded = stats.mean(loss, cluster=subject.data.test.cluster, low=0.0)
+    return [
         _measurement("macro_auc", "Mean AUC over the labels", _macro_auc(subject, true, p)),
-        _measurement("log_loss", "Log loss", stats.mean(loss, cluster=cluster, low=0.0), "lower", unit="nats"),
-    ]  # fmt: skip
+        _measurement("log_loss", "Log loss", bounded, "lower", unit="nats"),
+    ]
 
 
 def _commonest(subject: Subject) -> np.ndarray:
@@ -159,10 +166,10 @@ def _each(
     wanted: tuple[int, ...],
     true: np.ndarray,
     given: np.ndarray,
-    p: np.ndarray,
+    p: np.ndarray | None,
     cluster: np.ndarray | None,
 ) -> list[Measurement]:
-    """Return accuracy, recall, precision, F1 and AUC of every label asked for."""
+    """Return accuracy, recall, precision, F1 and, of probabilities, AUC of every label asked for."""
 
     def rate(hits: np.ndarray, among: np.ndarray) -> Estimate:
         return stats.rate(hits[among], cluster=None if cluster is None else cluster[among])
@@ -177,9 +184,11 @@ def _each(
                 ("recall", "Recall", rate(g, t)),
                 ("precision", "Precision", rate(t, g)),
                 ("f1", "F1", stats.f1(g, t, cluster=cluster)),
-                ("auc", "AUC", stats.auc(p[:, c], t, cluster=cluster)),
             )
         ]
+        if p is not None:
+            auc = stats.auc(p[:, c], t, cluster=cluster)
+            made.append(_measurement("auc", f"AUC, label = {names[c]}", auc, label=names[c]))
     return made
 
 
@@ -214,17 +223,20 @@ def _table(
             Column(name=f"{name} {e}", label=f"{heading} 95 % {e}", kind="rate") for e in ("low", "high")
         ]
     at = {(m.name, m.where.get("label")): m.estimate for m in measured}
+    none = stats.not_estimable("the model gives no probabilities", n=len(true))
     rows: list[tuple[Scalar, ...]] = []
     for c in wanted:
         counts = (int(true[:, c].sum()), int(given[:, c].sum()), int((true & given)[:, c].sum()))
-        found = [at[name, names[c]] for name in rates]
+        found = [at.get((name, names[c]), none) for name in rates]
         rows.append((names[c], *counts, *(v for e in found for v in (e.value, e.low, e.high))))
     return Table(name="labels", title="Labels", columns=tuple(columns), rows=tuple(rows))
 
 
-def _not_measured(subject: Subject) -> tuple[str, ...]:
+def _not_measured(subject: Subject, *, scored: bool) -> tuple[str, ...]:
     """Return what no figure here says."""
     notes = ["Whether the labels are right: the recorded ones are taken as true."]
     if subject.data.test.weight is not None:
         notes.append("Weighted figures: the data declare weights, but every row counts once here.")
+    if not scored:
+        notes.append("AUC and log loss: the model gives no probabilities.")
     return (*notes, "Which labels go together, and whether combinations that cannot be are given.")

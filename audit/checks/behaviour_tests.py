@@ -11,10 +11,10 @@ from audit import stats
 from audit.behaviours.answers import Broken
 from audit.behaviours.broken import by_change, by_search, by_value, on_data
 from audit.behaviours.examples import by_example
-from audit.behaviours.refused import class_of, refuse
+from audit.behaviours.refused import class_of, needs_score, refuse
 from audit.behaviours.rows import Judged
 from audit.behaviours.texts import by_words
-from audit.behaviours.told import Outcome, examples, of_examples, of_rows, outcomes, versions
+from audit.behaviours.told import Outcome, examples, of_examples, of_rows, outcomes, versions, without_score
 from audit.behaviours.written import Changed, Logic, Minimum, Monotone, Written
 from audit.evidence import Estimate, Findings, Measurement
 from audit.metrics.robustness import sample
@@ -85,7 +85,12 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
     listed, cost = [], {"forward": 0, "gradient": 0}
     for done, test in enumerate(options.tests):
         ctx.tick(done, len(options.tests))
-        about = Judged(subject, class_of(test, options.score_of, subject.data))
+        if "scores" not in subject.has and needs_score(test):
+            names = ("violation_rate", "searched_violation_rate")
+            found += [without_score(test, name) for name in names[: 2 if isinstance(test, Logic) else 1]]
+            continue
+        scored = class_of(test, options.score_of, subject.data) if "scores" in subject.has else None
+        about = Judged(subject, scored)
         if isinstance(test, Minimum):
             tried = by_example(about, test, ctx.seed)
             found.append(of_examples(test, tried))

@@ -71,7 +71,7 @@ class _Tried:
     "calibration.conformal",
     area="calibration",
     title="Conformal prediction",
-    needs=("calibration",),
+    needs=("calibration", "scores"),
     tasks=("binary", "multiclass", "regression"),
     measures=(
         Measure("coverage", "higher", "Share of rows whose set or interval holds the truth.", EXACT),

@@ -18,7 +18,7 @@ from audit.devices import map_examples
 from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.registry import Context, Measure, Options, check, nearest
-from audit.subject import Feature, Model, Split, Subject
+from audit.subject import Feature, Model, Split, Subject, meaning_of
 
 FILL = "train"  # the split whose values a feature is set to
 ROUNDING = 1e-6  # smaller than this share of the largest output, a change is single precision's noise: 0
@@ -69,7 +69,7 @@ class _Effect:
     "explanation.dependence",
     area="explanation",
     title="Dependence on features",
-    needs=("function", "features"),
+    needs=("function", "features", "scores"),
     tasks=("binary", "multiclass", "regression"),
     measures=(
         Measure(
@@ -186,7 +186,7 @@ def _how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], C
     if apply is None:
         raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
     kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
-    margin = kinds.get(model.outputs, margins.identity)
+    margin = kinds.get(meaning_of(model), margins.identity)
     if model.differentiable:
         return apply, margin, map_examples
     return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly

@@ -20,7 +20,7 @@ from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Tabl
 from audit.metrics.association import associations
 from audit.metrics.categories import MISSING
 from audit.registry import Context, Measure, Options, check
-from audit.subject import Model, Split, Subject
+from audit.subject import Model, Split, Subject, meaning_of
 
 FILL = "train"  # the split whose rows stand in for missing features and tell which features are proxies
 OWN, PROXY, OTHER = "own column", "proxy", "other"
@@ -61,7 +61,7 @@ class _Parts:
     "explanation.proxies",
     area="explanation",
     title="Reliance on proxies",
-    needs=("function", "features", "groups"),
+    needs=("function", "features", "groups", "scores"),
     tasks=("binary", "multiclass", "regression"),
     measures=(
         Measure(
@@ -174,7 +174,7 @@ def _how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], C
     if apply is None:
         raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
     kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
-    margin = kinds.get(model.outputs, margins.identity)
+    margin = kinds.get(meaning_of(model), margins.identity)
     if model.differentiable:
         return apply, margin, map_examples
     return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly

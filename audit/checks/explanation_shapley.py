@@ -40,7 +40,7 @@ class ShapleyOptions(Options):
     "explanation.shapley",
     area="explanation",
     title="Explanation (Shapley values)",
-    needs=("function", "numbers"),
+    needs=("function", "numbers", "scores"),
     tasks=("binary", "multiclass", "regression"),
     measures=(
         Measure(

@@ -75,7 +75,7 @@ class TokensOptions(Options):
     "explanation.tokens",
     area="explanation",
     title="Which words decisions rest on",
-    needs=("function", "text", "classes"),
+    needs=("function", "text", "classes", "scores"),
     measures=(
         Measure(
             "comprehensiveness_gain",

@@ -29,7 +29,7 @@ _BOOTSTRAP = "studentised bootstrap over rows, or over clusters"
     "explanation.trust",
     area="explanation",
     title="Is the explanation any good?",
-    needs=("function", "numbers"),
+    needs=("function", "numbers", "scores"),
     tasks=("binary", "multiclass", "regression"),
     measures=(
         Measure(

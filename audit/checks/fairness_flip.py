@@ -178,7 +178,10 @@ def _read(subject: Subject, outputs: np.ndarray) -> _Before:
     """Return scores and decisions of outputs[n, k]."""
     if subject.data.task == "regression":
         return _Before(np.asarray(outputs, np.float64), None)
-    return _Before(probabilities(outputs, subject.model.outputs), decide(outputs, subject.model))
+    decided = decide(outputs, subject.model)
+    if "scores" not in subject.has:
+        return _Before(np.zeros((len(decided), 1)), decided)
+    return _Before(probabilities(outputs, subject.model.outputs), decided)
 
 
 def _flip(subject: Subject, before: _Before, name: str, to: str, value: float, rows: np.ndarray) -> _Flip:
@@ -220,6 +223,10 @@ def _overall(
             for rows, hit in known:
                 any_[rows] |= hit
             yield _measurement(measure, name, _rate(subject, any_, asked))
+    if "scores" not in subject.has:
+        none = stats.not_estimable("the model gives decisions and no score", n=len(asked))
+        yield _measurement("score_change", name, none)
+        return
     cluster = subject.data.test.cluster
     change = stats.mean(
         largest[asked],

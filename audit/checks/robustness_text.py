@@ -44,7 +44,7 @@ class TextOptions(Options):
     "robustness.text",
     area="robustness",
     title="Accuracy on edited texts",
-    needs=("function", "text", "classes"),
+    needs=("function", "text", "classes", "scores"),
     measures=(
         results.CLEAN,
         Measure(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -12,16 +11,17 @@ from audit.data import files, frames, splits
 from audit.data.frames import MISSING
 from audit.data.roles import require
 from audit.errors import DataError
+from audit.meaning import Outputs
 from audit.subject import JUDGED, Dataset
 
-Outputs = Literal["logits", "probabilities", "values"]
+YES_NO = {"false": "0", "true": "1"}
 
 
 def load(
     path: str | Path,
     data: Dataset,
     *,
-    outputs: Outputs = "probabilities",
+    outputs: Outputs | None = "probabilities",
     id: str = "id",
     columns: Sequence[str] = (),
     span: tuple[float, float] | None = None,
@@ -31,10 +31,14 @@ def load(
     A CSV, TSV or Parquet file: the column `id` holds the rows' own ids; without it the file's rows are those
     of the data's test file, or of its only file, in order. Score columns: `columns`, else those named as the
     classes, else the only one (class 1's). NPZ: `scores` [n] or [n, k] in class order, and perhaps `id`.
-    span: the score's own lowest and highest value, drawn linearly to 0 and 1.
+    span: the score's own lowest and highest value, drawn linearly to 0 and 1. outputs that are decisions: one column
+    of the classes' names, or of their numbers (0 and 1, true and false), or a column of 0 and 1 for each class.
     """
     found = files.find(path)
-    ids, scores = (_npz if found.suffix.lower() == ".npz" else _table)(found, data, id, columns)
+    if found.suffix.lower() == ".npz":
+        ids, scores = _npz(found, data, id, columns)
+    else:
+        ids, scores = _table(found, data, id, columns, outputs)
     if span is not None:
         scores = _drawn(scores, span, found)
     _refuse_values(scores, data, outputs, found)
@@ -56,7 +60,7 @@ def load(
 
 
 def _table(
-    path: Path, data: Dataset, id: str, columns: Sequence[str]
+    path: Path, data: Dataset, id: str, columns: Sequence[str], outputs: Outputs | None
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Return ids[n] (None without a column of that name) and scores[n, k] of a CSV or Parquet file."""
     frame = frames.read(path)
@@ -75,8 +79,46 @@ def _table(
         gone = int((text[column] == MISSING).sum())
         if gone:
             raise DataError(f"score column {column!r} lacks a value in {gone} rows", "a score in every row")
+    if len(chosen) == 1:
+        text[chosen[0]] = _numbered(text[chosen[0]], data, outputs, chosen[0])
     scores = np.stack([frames.numbers(text[column], column) for column in chosen], axis=1)
     return text.get(id), scores
+
+
+def _numbered(cells: np.ndarray, data: Dataset, outputs: Outputs | None, column: str) -> np.ndarray:
+    """Return a column's cells with class names as the classes' numbers where it holds decisions, else as they are.
+
+    Raises DataError for words that were not declared to be decisions, and for numbers that are neither.
+    """
+    place = {name: str(code) for code, name in enumerate(data.classes)}
+    met, plain = set(cells.tolist()), np.array([YES_NO.get(c.lower(), c) for c in cells.tolist()], object)
+    words = met <= set(place) and not all(_is_number(name) for name in place)
+    if outputs != "decisions":
+        if words or met <= {"True", "False", "true", "false"}:
+            raise DataError(
+                f"score column {column!r} holds {cells[0]!r}, a decision and no score",
+                "outputs: decisions",
+                "declare it",
+            )
+        return cells
+    if met <= set(place):
+        return np.array([place[c] for c in cells.tolist()], object)
+    if all(_is_number(name) for name in place) and list(place) != list(place.values()):
+        raise DataError(
+            f"score column {column!r} holds decisions such as {sorted(met - set(place))[0]!r}",
+            f"the classes as the data name them: {', '.join(place)}",
+            "write their names",
+        )
+    return plain
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _npz(path: Path, data: Dataset, id: str, columns: Sequence[str]) -> tuple[np.ndarray | None, np.ndarray]:
@@ -121,10 +163,11 @@ def _rows_of(ids: np.ndarray | None, n: int, data: Dataset, path: Path) -> Mappi
     )
 
 
-def _refuse_values(scores: np.ndarray, data: Dataset, outputs: Outputs, path: Path) -> None:
+def _refuse_values(scores: np.ndarray, data: Dataset, outputs: Outputs | None, path: Path) -> None:
     """Raise DataError where scores don't fit the task or are no probabilities though said to be."""
     k, classes = scores.shape[1], len(data.classes)
-    allowed = {"binary": (1, 2), "multiclass": (classes,), "multilabel": (classes,)}.get(data.task, (1,))
+    several = (1, classes) if outputs in (None, "decisions") else (classes,)
+    allowed = {"binary": (1, 2), "multiclass": several, "multilabel": (classes,)}.get(data.task, (1,))
     if k not in allowed:
         raise DataError(f"path={str(path)!r} has {k} scores a row", f"{' or '.join(map(str, allowed))}")
     if not np.isfinite(scores).all():

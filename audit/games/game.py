@@ -12,7 +12,7 @@ from audit.attribution import margins, players
 from audit.attribution.batching import eagerly
 from audit.devices import map_examples
 from audit.errors import DataError
-from audit.subject import Model, Split, Subject
+from audit.subject import Model, Split, Subject, meaning_of
 
 FILL = "train"  # the split whose rows stand in for missing inputs
 ROUNDING = 1e-6  # smaller than this share of the largest output, a value is single precision's noise: 0
@@ -70,7 +70,7 @@ def how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], Ca
     if apply is None:
         raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
     kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
-    margin = kinds.get(model.outputs, margins.identity)
+    margin = kinds.get(meaning_of(model), margins.identity)
     if model.differentiable:
         return apply, margin, map_examples
     return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly

@@ -96,14 +96,3 @@ def consistency_test(
     observed = gap(correct) - 1e-9
     extreme = sum(gap(rng.random(len(confidence)) < confidence) >= observed for _ in range(replicates))
     return (1 + extreme) / (1 + replicates)
-
-
-def probabilities_as_logits(outputs: np.ndarray) -> bool:
-    """Return whether outputs[n, k] declared as logits are probabilities, about to be squashed a second time.
-
-    True when every output lies in 0 to 1 and, with several columns, every row sums to 1. Confidence would
-    then never pass e / (e + k - 1) (0.73 for one column, which is sigmoid(1)).
-    """
-    out = np.asarray(outputs, np.float64)
-    inside = bool(((out >= 0) & (out <= 1)).all())
-    return inside and (out.shape[1] == 1 or bool(np.allclose(out.sum(axis=1), 1, atol=1e-3)))

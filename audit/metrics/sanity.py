@@ -11,6 +11,7 @@ from scipy.special import betaincinv
 MARGIN = 0.01  # share of rows that is forgiven
 FEW = 0.05  # share of rows that a probe may fell beyond the attack
 SURE = 0.05  # level at which a probe's share must exceed FEW
+SUM = 1e-3  # how far from 1 a row of probabilities may add up
 LATE = 0.2  # share of the margin's fall that the second half of the steps may bring
 KEPT = (0.5, 2.0)  # what comes of a small step, over what the gradient promised: median over the rows
 
@@ -137,6 +138,29 @@ def few(what: str, norm: str, hit: np.ndarray, among: int | None = None) -> Sign
     low = float(betaincinv(k, n - k + 1, SURE)) if k else 0.0
     result = "not applicable" if value is None else "pass" if low <= FEW else "warn"
     return Sign(what, norm, result, value, f"at most {FEW:g}, beyond doubt", n)
+
+
+def like_probabilities(outputs: np.ndarray, *, exclusive: bool = True) -> np.ndarray:
+    """Return which rows[n] of outputs[n, k] look like probabilities: in [0, 1], and adding up to 1.
+
+    One column, or several labels a row (exclusive=False), has no sum to go by: then all rows do, or none.
+    """
+    out = np.asarray(outputs, np.float64)
+    inside = ((out >= 0) & (out <= 1)).all(axis=1)
+    if exclusive and out.shape[1] > 1:
+        return inside & (np.abs(out.sum(axis=1) - 1) <= SUM)
+    return np.full(len(out), bool(len(out)) and bool(inside.all()))
+
+
+def looks_like_probabilities(outputs: np.ndarray, *, exclusive: bool = True) -> bool:
+    """Return whether outputs[n, k] that are taken for logits look like probabilities, to be squashed a second time.
+
+    True when every output lies in [0, 1] and, with several columns of which one is true, every row adds up to 1.
+    Confidence would then never pass e / (e + k - 1) (0.73 for one column, which is sigmoid(1)), and one column would
+    decide every row for class 1.
+    """
+    rows = like_probabilities(outputs, exclusive=exclusive)
+    return bool(len(rows)) and bool(rows.all())
 
 
 def none(what: str, hit: np.ndarray) -> Sign:

@@ -11,7 +11,7 @@ from audit.subject import Subject
 @remedy(
     "thresholds",
     title="Thresholds of each group",
-    needs=("groups", "classes", "favourable"),
+    needs=("groups", "classes", "favourable", "probabilities"),
     checks=(CHECK, ACCURACY),
     splits=("calibration",),
 )

@@ -10,7 +10,7 @@ import numpy as np
 from audit import stats
 from audit.errors import DataError
 from audit.evidence import Estimate, Measurement
-from audit.metrics import calibration
+from audit.metrics import sanity
 from audit.metrics.categories import JOIN
 from audit.subject import JUDGED, Subject
 
@@ -67,7 +67,7 @@ def claims(subject: Subject, probabilities: np.ndarray) -> Claims:
 
 def doubt(subject: Subject) -> str:
     """Return why the probabilities may not be the model's own (a softmax of a softmax), or nothing."""
-    twice = subject.model.outputs == "logits" and calibration.probabilities_as_logits(subject.outputs[JUDGED])
+    twice = subject.model.outputs == "logits" and sanity.looks_like_probabilities(subject.outputs[JUDGED])
     return TWICE if twice else ""
 
 

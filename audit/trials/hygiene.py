@@ -156,9 +156,8 @@ def _repeatable(s: Search, at: np.ndarray) -> Sign:
 
 def _not_probabilities(s: Search) -> Sign:
     """Say whether outputs declared as logits look like probabilities already."""
-    out = np.asarray(s.subject.outputs["test"], np.float64)
-    declared = s.subject.model.outputs == "logits" and out.shape[1] > 1
-    alike = (out.min(axis=1) >= 0) & (np.abs(out.sum(axis=1) - 1) < 1e-4) if declared else np.zeros(0, bool)
+    logits = s.subject.model.outputs == "logits"
+    alike = sanity.like_probabilities(s.subject.outputs["test"]) if logits else np.zeros(0, bool)
     return sanity.few("the outputs are no probabilities passed as logits", "", alike)
 
 

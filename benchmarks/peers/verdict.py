@@ -23,7 +23,7 @@ def until_settled(
     network: Network, x: np.ndarray, y: np.ndarray, eps: float, at_least: float, seed: int
 ) -> dict[str, Any]:
     """Return robust accuracy as far as it was searched, what was left out, and of each stage seconds and rows."""
-    subject = observe(Model("victim", network.apply, network.params), _data(x, y))
+    subject = observe(Model("victim", network.apply, network.params, "logits"), _data(x, y))
     rule = Rule(
         id="R", measure=f"{CHECK}.robust_accuracy", at_least=at_least, because="The benchmark asks it."
     )

@@ -170,9 +170,11 @@ def test_one_judged_row_does_not_crash():
     assert found["log_loss",].value is None
 
 
-def test_values_without_probabilities_say_what_they_leave_out():
-    found, findings = _values(_subject([0, 1, 1], [[0.1, 2.0], [0.3, 4.0], [5.0, 1.0]], outputs="values"))
-    assert ("auc",) not in found
+@pytest.mark.parametrize("given", [[[0], [1], [0]], [[1, 0], [0, 1], [1, 0]]])
+def test_decisions_without_probabilities_say_what_they_leave_out(given):
+    found, findings = _values(_subject([0, 1, 1], given, outputs="decisions"))
+    assert ("auc",) not in found and ("log_loss",) not in found
+    assert found[("accuracy",)].value == pytest.approx(2 / 3)
     assert any("no probabilities" in note for note in findings.not_measured)
 
 

@@ -26,7 +26,7 @@ def _found(subject: Subject, *tests, **more):
 
 def _with(subject: Subject, apply) -> Subject:
     """The subject's data under another function of income, debt, years, savings, region (its code)."""
-    return observe(Model("f", apply, {}), subject.data)
+    return observe(Model("f", apply, {}, outputs="logits"), subject.data)
 
 
 def _linear(params, x):
@@ -63,7 +63,9 @@ def test_what_is_added_stays_within_the_features_range(table_subject):
     x = np.array(table_subject.data.test.x)
     x[:7, 0] = 4.0
     data = replace(table_subject.data, splits={"test": replace(table_subject.data.test, x=x)})
-    subject = observe(Model("f", lambda p, x: jnp.where(x[:, :1] > 4.0, -9.0, x[:, :1]), {}), data)
+    subject = observe(
+        Model("f", lambda p, x: jnp.where(x[:, :1] > 4.0, -9.0, x[:, :1]), {}, outputs="logits"), data
+    )
     test = {"name": "t", "kind": "direction", "add": {"income": 6}, "expect": "not_lower"}
     estimate = _found(subject, test, score_of="default")[0]["violation_rate", "t"]
     assert (estimate.value, estimate.n) == (0, len(x) - 7)
@@ -126,7 +128,7 @@ def _counts(subject: Subject, apply) -> Subject:
     data = subject.data
     features = (replace(data.features[0], low=0.0, high=640.0, scale=20.0), *data.features[1:])
     splits = {name: counted(split) for name, split in data.splits.items()}
-    return observe(Model("f", apply, {}), replace(data, features=features, splits=splits))
+    return observe(Model("f", apply, {}, outputs="logits"), replace(data, features=features, splits=splits))
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def test_rows_of_a_table_are_written_by_their_features(table_subject):
         seen.append(np.asarray(x))
         return x[:, :1] - 0.5 * x[:, 1:2]
 
-    subject = observe(Model("f", looks, {}, differentiable=False), table_subject.data)
+    subject = observe(Model("f", looks, {}, outputs="logits", differentiable=False), table_subject.data)
     test = {
         "name": "rows",
         "kind": "minimum",
@@ -321,7 +321,9 @@ def test_a_run_and_a_plan_refuse_an_unknown_feature_before_they_train(table_subj
 
 
 def test_a_model_that_reads_words_alone_keeps_an_unread_phrase(text_subject):
-    deaf = Model("deaf", lambda p, x: jnp.zeros((len(x), 3)) + jnp.asarray([[0.0, 1.0, 0.0]]), {})
+    deaf = Model(
+        "deaf", lambda p, x: jnp.zeros((len(x), 3)) + jnp.asarray([[0.0, 1.0, 0.0]]), {}, outputs="logits"
+    )
     subject = observe(deaf, text_subject.data)
     found, _ = _found(subject, {"name": "t", "kind": "invariance", "before": ["euro euro"]})
     assert found["t"].value == 0 and found["t"].n == 120

@@ -133,9 +133,8 @@ def _subject(weights=W, cluster=False, **model):
     rows = Split(x, y, np.array([f"t{i}" for i in range(N)]), cluster=np.arange(N) // 4 if cluster else None)
     ends = {"low": np.zeros((1, 1, 1)), "high": np.ones((1, 1, 1))}
     data = Dataset("a", "binary", "image", {"test": rows}, classes=("no", "yes"), **ends)
-    made = Model(
-        "linear", _apply, jnp.asarray(weights, jnp.float32), decision=DecisionRule("threshold"), **model
-    )
+    params, rule = jnp.asarray(weights, jnp.float32), DecisionRule("threshold")
+    made = Model("linear", _apply, params, outputs="logits", decision=rule, **model)
     return observe(made, data)
 
 

@@ -32,7 +32,7 @@ def toy() -> Subject:
     splits = {"train": split("train", 400, 0), "test": split("test", 300, 1)}
     features = (*map(Feature, NAMES[:3]), Feature("region", kind="categorical", categories=("n", "s", "w")))
     data = Dataset("toy", "binary", "table", splits, classes=("no", "yes"), features=features)
-    return observe(Model("toy", curved, EFFECT), data)
+    return observe(Model("toy", curved, EFFECT, outputs="logits"), data)
 
 
 @pytest.fixture(scope="module")

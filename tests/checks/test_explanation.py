@@ -41,7 +41,7 @@ def subject(apply=scored, params=W, task="binary", **model):
     splits = {"train": split("train", 150, 0), "test": split("test", 300, 1)}
     features = tuple(Feature(name) for name in NAMES)
     data = Dataset("toy", task, "table", splits, classes=("no", "yes"), features=features)
-    return observe(Model("toy", apply, params, **model), data)
+    return observe(Model("toy", apply, params, **{"outputs": "logits", **model}), data)
 
 
 def by_name(findings, name):

@@ -55,7 +55,7 @@ def scored_table(apply=linear_scores, task="binary", **model):
         Feature(n, kind="categorical" if n == "region" else "numeric", categories=("a", "b")) for n in NAMES
     )
     data = Dataset("toy", task, "table", splits, classes=("no", "yes"), features=features)
-    return observe(Model("toy", apply, W, **model), data)
+    return observe(Model("toy", apply, W, **{"outputs": "logits", **model}), data)
 
 
 def scored_images(**model):
@@ -63,7 +63,7 @@ def scored_images(**model):
     data = Dataset("pictures", "multiclass", "image", splits, classes=("a", "b", "c"))
     rng = np.random.default_rng(4)
     params = {"w": rng.normal(size=(3, 3)).astype(np.float32), "scale": np.ones((1, 1, 1, 3), np.float32)}
-    return observe(Model("cam", cam_network, params, **model), data)
+    return observe(Model("cam", cam_network, params, **{"outputs": "logits", **model}), data)
 
 
 def estimate_of(findings, name, **where):

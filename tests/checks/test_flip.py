@@ -50,7 +50,7 @@ def _subject(race=(0.0, 0.0, 0.0, 0.0, 0.0), age=0.0, favourable=1, cluster=None
         features=FEATURES,
     )
     params = {"race": jnp.asarray(race, jnp.float32), "age": jnp.float32(age)}
-    return observe(Model("score", _logits, params), data)
+    return observe(Model("score", _logits, params, outputs="logits"), data)
 
 
 def _found(subject, context, **options):

@@ -42,7 +42,7 @@ def _subject(weights, n=1500):
         favourable=1,
         features=tuple(Feature(name) for name in NAMES),
     )
-    return observe(Model("score", _logits, jnp.asarray(weights, jnp.float32)), data)
+    return observe(Model("score", _logits, jnp.asarray(weights, jnp.float32), outputs="logits"), data)
 
 
 def _found(subject, context, **options):

@@ -37,7 +37,9 @@ def subject(*weights, **model) -> Subject:
         Feature("noise"),
     )
     data = Dataset("toy", "binary", "table", splits, classes=("no", "yes"), features=features)
-    return observe(Model("toy", scored, np.array(weights, np.float32)[:, None], **model), data)
+    return observe(
+        Model("toy", scored, np.array(weights, np.float32)[:, None], **{"outputs": "logits", **model}), data
+    )
 
 
 def one(findings, name, **where):
@@ -90,7 +92,7 @@ def test_proxies_are_joined_so_that_a_duplicate_changes_nothing():
         return (x @ params + 0 * x[:, :1]).astype(np.float32)
 
     toy = subject(1, 1, 0, 0)
-    eager = observe(Model("toy", doubled, toy.model.params, differentiable=False), toy.data)
+    eager = observe(Model("toy", doubled, toy.model.params, outputs="logits", differentiable=False), toy.data)
     ours, theirs = (
         one(proxies(s, OPTIONS, CONTEXT), "proxy_reliance", attribute="sex").value for s in (toy, eager)
     )

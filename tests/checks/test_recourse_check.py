@@ -37,7 +37,9 @@ def subject(**options) -> Subject:
     features += (Feature("region", kind="categorical", categories=("north", "south")),)
     splits = {"train": split("train", 300, 0), "test": split("test", 300, 1)}
     told = {"classes": ("no", "yes"), "favourable": 1, "features": features} | options
-    return observe(Model("toy", scored, W), Dataset("toy", "binary", "table", splits, **told))
+    return observe(
+        Model("toy", scored, W, outputs="logits"), Dataset("toy", "binary", "table", splits, **told)
+    )
 
 
 def one(findings, name, **where):

@@ -43,7 +43,9 @@ def linear_subject(task="binary", cluster=None, apply=scored_by, params=None, **
         "toy", task, "table", {"train": _rows("train", 80, 0), "test": test}, classes=("no", "yes"),
         features=tuple(Feature(f"f{i}") for i in range(4)),
     )  # fmt: skip
-    return observe(Model("toy", apply, {"w": W} if params is None else params, **model), data)
+    return observe(
+        Model("toy", apply, {"w": W} if params is None else params, **{"outputs": "logits", **model}), data
+    )
 
 
 def named(findings, name, **where):

@@ -10,11 +10,11 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 from audit.metrics.calibration import (
     consistency_test,
     log_loss,
-    probabilities_as_logits,
     reliability,
     squared_error,
     top_label,
 )
+from audit.metrics.sanity import looks_like_probabilities
 
 
 def scores(seed, n, classes=2):
@@ -120,9 +120,12 @@ def test_consistency_test_of_certain_and_right_answers_never_rejects():
 
 def test_probabilities_declared_as_logits_are_recognised():
     p, _ = scores(6, 50, 4)
-    assert probabilities_as_logits(p) and probabilities_as_logits(p[:, :1])
-    assert not probabilities_as_logits(np.log(p))
-    assert not probabilities_as_logits(p * 0.5)  # rows do not sum to 1
+    assert looks_like_probabilities(p) and looks_like_probabilities(p[:, :1])
+    assert not looks_like_probabilities(np.log(p))
+    assert not looks_like_probabilities(p * 0.5)  # rows do not sum to 1
+    assert looks_like_probabilities(p * 0.5, exclusive=False)  # but labels need not
+    assert not looks_like_probabilities(np.append(p[:, 0], 1.01)[:, None])
+    assert not looks_like_probabilities(np.zeros((0, 1)))
     k = 4
     squashed = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
     assert squashed.max() <= np.e / (np.e + k - 1)

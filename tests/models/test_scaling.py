@@ -112,4 +112,4 @@ def test_what_has_no_probabilities_is_refused():
         scaled(Model("m", lambda p, x: x, outputs="values"), _data(z, y, "regression"), "vector")
     with pytest.raises(ConfigError, match="without calibration rows"):
         bare = Dataset("d", "binary", "table", {"test": Split(z, y, np.arange(len(y)))})
-        scaled(Model("m", lambda p, x: x), bare, "vector")
+        scaled(Model("m", lambda p, x: x, outputs="logits"), bare, "vector")

@@ -33,7 +33,7 @@ def result(clean, robust):
 
 def choose(figures, judged=(0.1,), accuracy_loss=0.02):
     """Return the choice among models of these (clean, {eps: robust}) figures, the first the one asked about."""
-    models = [Model(f"m{i}", apply=None) for i in range(len(figures))]
+    models = [Model(f"m{i}", apply=None, outputs="logits") for i in range(len(figures))]
     results = dict(zip([m.name for m in models], [result(*f) for f in figures], strict=True))
     waiting = iter(models[1:])
 
@@ -92,7 +92,11 @@ def test_a_check_without_numbers_is_no_ground_for_a_choice():
                                                        reason="out of cheese"))  # fmt: skip
     function = remedies.find("adversarial_training").function
     with pytest.raises(DataError, match="out of cheese"):
-        function(Subject(Model("m", None), None, {}), AdversarialTraining(candidates=CANDIDATES), bench)
+        function(
+            Subject(Model("m", None, outputs="logits"), None, {}),
+            AdversarialTraining(candidates=CANDIDATES),
+            bench,
+        )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def result(check, *found):
 
 def choose(*figures, judged=("sex",), **limits):
     """Return the choice among models of these (accuracy, balanced accuracy, sex gap, age gap), the first that asked."""
-    models = [Model(f"m{i}", apply=None) for i in range(len(figures))]
+    models = [Model(f"m{i}", apply=None, outputs="logits") for i in range(len(figures))]
     of, waiting = dict(zip([m.name for m in models], figures, strict=True)), iter(models[1:])
 
     def measure(model, check):
