@@ -18,7 +18,7 @@ def passed(rule: Rule, m: Measurement, e: Estimate, bound: float, policy: Policy
     """Return why the rule passed: its bound lies inside the limit."""
     said = _said(rule, m, e, bound)
     side = "lower" if rule.at_least is not None else "upper"
-    searched = FOUND if rule.check.startswith("fairness.") else ATTACKS
+    searched = ATTACKS if rule.check.startswith("robustness.") else FOUND
     held = f" {searched}" if attacks else ""
     inside = f"{said.inside} the {said.limit}{held}"
     return f"{said.number}; its {_percent(1 - policy.alpha)} {side} bound {said.bound} is {inside}."

@@ -9,11 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from audit.devices import map_examples
+from audit.outputs import finite, passed
 
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 Modality = Literal["table", "image", "text", "series", "interactions"]
 Inputs = Any  # an array with leading axis n, or a dict of such arrays
 JUDGED = "test"
+UNDECIDED = -1  # what a row with a NaN or an infinite output is decided: equal to no class
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,8 +268,11 @@ class Subject:
 
 
 def probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Return class probabilities[n, classes] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
-    out = np.asarray(outputs, np.float64)
+    """Return class probabilities[n, classes] from outputs[n, k] of a kind ('logits' or 'probabilities').
+
+    A row with an output that is not finite has NaN only.
+    """
+    out = _whole_rows(outputs)
     if kind == "probabilities":
         return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
     logits = np.concatenate([np.zeros_like(out), out], axis=1) if out.shape[1] == 1 else out
@@ -276,13 +281,25 @@ def probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
 
 
 def label_probabilities(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Return each label's own probability[n, k] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
-    out = np.asarray(outputs, np.float64)
+    """Return each label's own probability[n, k] from outputs[n, k] of a kind ('logits' or 'probabilities').
+
+    A row with an output that is not finite has NaN only.
+    """
+    out = _whole_rows(outputs)
     return out if kind == "probabilities" else 0.5 * (1 + np.tanh(0.5 * out))
 
 
 def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
-    """Return the decided class[n], or labels[n, k], of outputs[n, k] under the model's decision rule."""
+    """Return the decided class[n], or labels[n, k], of outputs[n, k] under the model's decision rule.
+
+    A row with an output that is not finite is UNDECIDED, so that it equals no class.
+    """
+    whole, decided = finite(np.asarray(outputs)), _decided(outputs, model)
+    return np.where(whole.reshape(-1, *[1] * (decided.ndim - 1)), decided, np.int32(UNDECIDED))
+
+
+def _decided(outputs: np.ndarray, model: Model) -> np.ndarray:
+    """Return what `decide` does of rows with finite outputs."""
     if model.decision.kind == "each":
         return (label_probabilities(outputs, model.outputs) >= model.decision.threshold).astype(np.int32)
     if model.decision.kind == "threshold":
@@ -294,12 +311,21 @@ def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
 
 
 def run_model(model: Model, x: Inputs, *, batch: int = 1024) -> np.ndarray:
-    """Return outputs[n, k] (float32) of the model on x, batched, padded and sharded when it is JAX."""
+    """Return outputs[n, k] (float32) of the model on x, batched, padded and sharded when it is JAX.
+
+    Those that are not finite stay what they are, and are counted for the check that asks (audit.outputs).
+    """
     if model.apply is None:
         raise ValueError("a file of scores cannot be run on new inputs")
     if model.differentiable:
-        return np.asarray(map_examples(model.apply, model.params, x, batch=batch))
-    return np.asarray(model.apply(model.params, x), np.float32)
+        return passed(np.asarray(map_examples(model.apply, model.params, x, batch=batch)))
+    return passed(np.asarray(model.apply(model.params, x), np.float32))
+
+
+def _whole_rows(outputs: np.ndarray) -> np.ndarray:
+    """Return outputs[n, k] (float64), NaN throughout a row that is not finite throughout."""
+    out = np.asarray(outputs, np.float64)
+    return np.where(finite(out)[:, None], out, np.nan)
 
 
 def observe(model: Model, data: Dataset) -> Subject:

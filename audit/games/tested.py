@@ -154,14 +154,16 @@ def moved(s: Study, options: TrustOptions, seed: int) -> Measurement:
     found = one_by_one(change, len(rows))
     there = np.isfinite(found)
     left = (
-        f"{int((~there).sum())} rows whose explanation is all zeros are left out" if not there.all() else ""
+        f"{int((~there).sum())} rows whose explanation is all zeros, or not finite, are left out"
+        if not there.all()
+        else ""
     )
     return Measurement(
         name="max_sensitivity",
         label=f"Largest relative change of {s.name} within {options.radius:g} of the input",
         estimate=stats.mean(found[there], low=0.0, side="at least", note=left)
         if there.any()
-        else stats.not_estimable("every explanation is all zeros", n=len(rows)),
+        else stats.not_estimable("every explanation is all zeros, or not finite", n=len(rows)),
         better="lower",
         where={"explainer": s.name, "radius": options.radius},
     )
