@@ -76,9 +76,10 @@ def _scores(params, subject: Subject, points: int) -> np.ndarray:
 
 @pytest.mark.parametrize("differentiable", [True, False])
 def test_narrow_dips_never_pass(differentiable):
-    """Of 36 random dips a third are invisible to 17 even values; none may PASS, and no share exceeds the truth."""
+    """Of random dips a third are invisible to 17 even values; none may PASS, and no share exceeds the truth."""
     rng, missed, shares = np.random.default_rng(3), 0, []
-    for i in range(36):
+    tries = 12 if differentiable else 36
+    for i in range(tries):
         params = (rng.uniform(0.05, 0.9), 10 ** rng.uniform(-3.3, -2), rng.uniform(0.3, 1.0))
         params = tuple(np.float32(one) for one in params)
         bare = _subject(lambda a, b: a, rows=120, seed=i)
@@ -87,12 +88,12 @@ def test_narrow_dips_never_pass(differentiable):
         missed += bool((-np.diff(_scores(params, subject, 17))).max() <= RISING["tolerance"])
         m, _ = _estimate(subject, RISING, seed=i)
         assert _verdict(m) != "PASS", (i, m.estimate)
-        if i < 12:
+        if i < 8:
             fine = _scores(params, subject, 20_001)
             truth = ((np.maximum.accumulate(fine, axis=1) - fine).max(axis=1) > RISING["tolerance"]).mean()
             assert m.estimate.value <= truth + 1e-9
             shares.append(m.estimate.value / truth)
-    assert missed >= 12
+    assert missed >= tries / 3
     assert np.mean(shares) > 0.8
 
 
@@ -180,10 +181,8 @@ def test_an_output_that_is_not_finite_breaks_every_test():
             ]
         }
     )
-    check = find("behaviour.tests")
-    result, _, _ = run_check(
-        check, subject, options, 0, False, None, {}, None, Clock(lambda *a: None, {}), Policy(name="p")
-    )
+    check, clock = find("behaviour.tests"), Clock(lambda *_: None, {})
+    result, _, _ = run_check(check, subject, options, 0, False, None, {}, None, clock, Policy(name="p"))
     assert result.status == "ok"
     assert result.findings.measurements[0].estimate.value == pytest.approx(
         (np.asarray(clean.x)[:, 1] < 0.33).mean()
