@@ -50,12 +50,9 @@ def by_value(
     if not path.every:
         found, tried = _probed(path, test, found, stream, slopes=slopes)
     hits = found.size > test.tolerance
-    said = (
-        [FOUND.format(tried, max(FINER * test.points, LEAST), int(hits.sum()) - before)]
-        if hits.sum() > before
-        else []
-    )
-    said += [BLIND.format(int((found.blind & ~hits).sum()))] if (found.blind & ~hits).any() else []
+    more, blind = int(hits.sum()) - before, int((found.blind & ~hits).sum())
+    said = [FOUND.format(tried, max(FINER * test.points, LEAST), more)] if more else []
+    said += [BLIND.format(blind)] if blind else []
     worst = float(found.size[np.isfinite(found.size)].max(initial=0.0))
     return Broken(rows, hits, worst, path.spent.forward, path.spent.gradient, doubt="; ".join(said))
 
