@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from audit.evidence import Findings
+from audit.evidence import Estimate, Findings
 from audit.outputs import Tally
 
 Broken = Literal["counted", "doubted"]
@@ -24,16 +24,16 @@ def told(findings: Findings, tally: Tally, broken: Broken) -> Findings:
         return findings.model_copy(update={"not_measured": (*findings.not_measured, note)})
     doubt = f"{said} asked for"
     measured = tuple(
-        m.model_copy(
-            update={
-                "estimate": m.estimate.model_copy(
-                    update={"doubt": "; ".join(filter(None, (m.estimate.doubt, doubt)))}
-                )
-            }
-        )
-        for m in findings.measurements
+        m.model_copy(update={"estimate": _doubted(m.estimate, doubt)}) for m in findings.measurements
     )
     note = f"What the outputs rest on where {said} that this check asked it about."
     return findings.model_copy(
         update={"measurements": measured, "not_measured": (*findings.not_measured, note)}
     )
+
+
+def _doubted(e: Estimate, doubt: str) -> Estimate:
+    """Return the estimate with this doubt, or with it among the reasons why there is no value."""
+    if e.value is None:
+        return e.model_copy(update={"reason": f"{e.reason}; {doubt}"})
+    return e.model_copy(update={"doubt": "; ".join(filter(None, (e.doubt, doubt)))})
