@@ -11,7 +11,7 @@ from audit import stats
 from audit.evidence import Estimate, Measurement, Scalar
 
 UNIT = "deviations"
-NEAREST = "each cost is that of the nearest counterfactual found, and nearer ones may exist in one group more than another"
+NEAREST = "costs are of the nearest counterfactuals found, and nearer ones may exist in one group more than another"
 
 
 @dataclass(frozen=True, eq=False)
