@@ -43,4 +43,4 @@ def passed(outputs: np.ndarray) -> np.ndarray:
 
 def finite(outputs: np.ndarray) -> np.ndarray:
     """Return which[n] of outputs[n, ...] hold finite numbers only."""
-    return np.isfinite(outputs).all(axis=tuple(range(1, np.ndim(outputs))))
+    return np.asarray(np.isfinite(outputs).all(axis=tuple(range(1, np.ndim(outputs)))))

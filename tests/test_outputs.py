@@ -12,7 +12,7 @@ import pytest
 from audit import outputs
 from audit.check_run import run_check
 from audit.clock import Clock
-from audit.evidence import CheckResult, Measurement, Policy, Table
+from audit.evidence import CheckResult, Column, Measurement, Policy, Table
 from audit.registry import Check, checks
 from audit.subject import UNDECIDED, DecisionRule, Model, Subject, decide, label_probabilities, probabilities
 
@@ -170,6 +170,6 @@ def test_the_border_counts_within_its_check_alone():
 
 
 def test_a_cell_that_is_no_number_is_empty():
-    column = {"name": "a", "label": "A"}
+    column = Column(name="a", label="A")
     table = Table(name="t", title="T", columns=(column,), rows=((math.nan,), (1.0,), (np.float64("inf"),)))
     assert table.rows == ((None,), (1.0,), (None,))

@@ -76,7 +76,8 @@ class Path:
         size = max(1, BLOCK // (values.shape[1] * self.x.shape[1]))
         parts = list(self._in_blocks(rows, values, size, slopes=slopes))
         if not parts:
-            return Fall(*(np.zeros(0) for _ in range(3)), np.zeros(0, bool))
+            none = np.zeros(0)
+            return Fall(none, none, none, np.zeros(0, bool))
         return Fall(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     def _in_blocks(self, rows: np.ndarray, values: np.ndarray, size: int, *, slopes: bool) -> Iterator[Fall]:

@@ -11,7 +11,9 @@ from audit import stats
 from audit.evidence import Estimate, Measurement, Scalar
 
 UNIT = "deviations"
-NEAREST = "costs are of the nearest counterfactuals found, and nearer ones may exist in one group more than another"
+NEAREST = (
+    "costs are of the nearest counterfactuals found, and nearer ones may exist in one group more than another"
+)
 
 
 @dataclass(frozen=True, eq=False)
