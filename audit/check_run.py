@@ -11,6 +11,8 @@ from typing import Any
 
 import jax
 
+from audit import outputs
+from audit.check_outputs import told
 from audit.clock import Clock
 from audit.digests import of_json, software, source_digest
 from audit.errors import AuditError
@@ -79,7 +81,8 @@ def run_check(
     )
     make_room()
     try:
-        findings = check.function(subject, options, ctx)
+        with outputs.counted() as tally:
+            findings = told(check.function(subject, options, ctx), tally, check.broken)
     except (AuditError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001  (a check that crashes or exits must block, not end the audit)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from audit.evidence_policy import Control, Crosswalk, Policy, Rule, Severity, Waiver
 from audit.evidence_statistics import (
@@ -134,6 +135,14 @@ class Table(Frozen):
     columns: tuple[Column, ...]
     rows: tuple[tuple[Scalar, ...], ...]
     note: str = ""
+
+    @field_validator("rows", mode="before")
+    @classmethod
+    def _none_where_not_finite(cls, rows: Any) -> Any:
+        """Leave a cell empty that is NaN or infinite: what is shown is no number."""
+        return tuple(
+            tuple(None if isinstance(c, float) and not math.isfinite(c) else c for c in row) for row in rows
+        )
 
     @model_validator(mode="after")
     def _rectangular(self) -> Table:

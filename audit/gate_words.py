@@ -12,13 +12,14 @@ from audit.evidence import Concern, Estimate, GroupMeans, GroupRates, Measuremen
 NAMED = 3  # groups of too few rows that a sentence names
 ATTACKS = "against these attacks with this budget"
 FOUND = "as far as was searched"
+SEARCHED = ("fairness.", "behaviour.", "explanation.")  # whose searches are no attacks
 
 
 def passed(rule: Rule, m: Measurement, e: Estimate, bound: float, policy: Policy, *, attacks: bool) -> str:
     """Return why the rule passed: its bound lies inside the limit."""
     said = _said(rule, m, e, bound)
     side = "lower" if rule.at_least is not None else "upper"
-    searched = FOUND if rule.check.startswith("fairness.") else ATTACKS
+    searched = FOUND if rule.check.startswith(SEARCHED) else ATTACKS
     held = f" {searched}" if attacks else ""
     inside = f"{said.inside} the {said.limit}{held}"
     return f"{said.number}; its {_percent(1 - policy.level)} {side} bound {said.bound} is {inside}."

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from audit.errors import ModelError
+from audit.outputs import finite
 
 Outputs = Literal["logits", "probabilities", "decisions", "values"]
 OF_NUMBERS = ("regression", "ranking")  # tasks whose outputs are values and nothing else
@@ -106,10 +107,10 @@ def of_decisions(outputs: np.ndarray, classes: int, *, each: bool) -> str:
 def probabilities(outputs: np.ndarray, kind: str | None) -> np.ndarray:
     """Return class probabilities[n, classes] from outputs[n, k] of a kind ('logits' or 'probabilities').
 
-    ValueError for outputs that are neither.
+    A row with an output that is not finite has NaN only. ValueError for outputs that are neither.
     """
     _of_probabilities(kind)
-    out = np.asarray(outputs, np.float64)
+    out = _whole_rows(outputs)
     if kind == "probabilities":
         return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
     logits = np.concatenate([np.zeros_like(out), out], axis=1) if out.shape[1] == 1 else out
@@ -118,10 +119,19 @@ def probabilities(outputs: np.ndarray, kind: str | None) -> np.ndarray:
 
 
 def label_probabilities(outputs: np.ndarray, kind: str | None) -> np.ndarray:
-    """Return each label's own probability[n, k] from outputs[n, k] of a kind ('logits' or 'probabilities')."""
+    """Return each label's own probability[n, k] from outputs[n, k] of a kind ('logits' or 'probabilities').
+
+    A row with an output that is not finite has NaN only.
+    """
     _of_probabilities(kind)
-    out = np.asarray(outputs, np.float64)
+    out = _whole_rows(outputs)
     return out if kind == "probabilities" else 0.5 * (1 + np.tanh(0.5 * out))
+
+
+def _whole_rows(outputs: np.ndarray) -> np.ndarray:
+    """Return outputs[n, k] (float64), NaN throughout a row that is not finite throughout."""
+    out = np.asarray(outputs, np.float64)
+    return np.where(finite(out)[:, None], out, np.nan)
 
 
 def _of_probabilities(kind: str | None) -> None:

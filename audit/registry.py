@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from audit.errors import ConfigError, PluginError
 from audit.evidence import Area, Artifact, Findings, Frozen, Measurement
@@ -65,6 +65,8 @@ class Check:
     """A registered check: its name, area, needs, tasks, measures, options and function.
 
     refuse(options, dataset) raises ConfigError for options that the data cannot answer, before any training.
+    broken: what becomes of an output that is NaN or infinite on an input that the check makes: 'counted' where the
+    check itself counts that row against the model, 'doubted' where it does not, so that no estimate of it may PASS.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Check:
     options: type[Options]
     function: Callable[[Any, Any, Context], Findings] = field(repr=False)
     refuse: Callable[[Any, Any], None] = field(default=lambda options, data: None, repr=False)
+    broken: Literal["counted", "doubted"] = "doubted"
 
     @property
     def says(self) -> str:
@@ -95,10 +98,12 @@ def check(
     needs: tuple[str, ...] = (),
     tasks: tuple[str, ...] = ("binary", "multiclass"),
     refuse: Callable[[Any, Any], None] = lambda options, data: None,
+    broken: Literal["counted", "doubted"] = "doubted",
 ) -> Callable[[Callable[..., Findings]], Callable[..., Findings]]:
     """Return a decorator that registers f(subject, options, ctx) -> Findings under this name.
 
     refuse(options, dataset): raises ConfigError, before any training, for options that the data cannot answer.
+    broken: 'counted' only where the check counts a row with a NaN or infinite output against the model.
     """
 
     def register(function: Callable[..., Findings]) -> Callable[..., Findings]:
@@ -110,7 +115,7 @@ def check(
                 f"check {name} is registered twice, by {_checks[name].function.__module__} and "
                 f"{function.__module__}"
             )
-        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function, refuse)
+        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function, refuse, broken)
         return function
 
     return register

@@ -12,12 +12,14 @@ from audit import meaning
 from audit.devices import map_examples
 from audit.errors import ModelError
 from audit.meaning import Outputs, given, label_probabilities, probabilities
+from audit.outputs import finite, passed
 from audit.read_only import owned, read_only
 
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 Modality = Literal["table", "image", "text", "series", "interactions"]
 Inputs = Any  # an array with leading axis n, or a dict of such arrays
 JUDGED = "test"
+UNDECIDED = -1  # what a row with a NaN or an infinite output is decided: equal to no class
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,8 +317,15 @@ def meaning_of(model: Model) -> Outputs:
 def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
     """Return the decided class[n], or labels[n, k], of outputs[n, k] under the model's decision rule.
 
-    Of outputs that are decisions, what is none of the classes' numbers is -1.
+    A row with an output that is not finite is UNDECIDED, so that it equals no class; so is, of outputs that are
+    decisions, what is none of the classes' numbers.
     """
+    whole, decided = finite(np.asarray(outputs)), _decided(outputs, model)
+    return np.where(whole.reshape(-1, *[1] * (decided.ndim - 1)), decided, np.int32(UNDECIDED))
+
+
+def _decided(outputs: np.ndarray, model: Model) -> np.ndarray:
+    """Return what `decide` does of rows with finite outputs."""
     if meaning_of(model) == "decisions":
         return given(np.asarray(outputs, np.float64), each=model.decision.kind == "given_each")
     if model.decision.kind == "each":
@@ -330,13 +339,16 @@ def decide(outputs: np.ndarray, model: Model) -> np.ndarray:
 
 
 def run_model(model: Model, x: Inputs, *, batch: int = 1024) -> np.ndarray:
-    """Return outputs[n, k] (float32) of the model on x, batched, padded and sharded when it is JAX."""
+    """Return outputs[n, k] (float32) of the model on x, batched, padded and sharded when it is JAX.
+
+    Those that are not finite stay what they are, and are counted for the check that asks (audit.outputs).
+    """
     if model.apply is None:
         raise ValueError("a file of scores cannot be run on new inputs")
     if model.differentiable:
         out = np.asarray(map_examples(model.apply, model.params, x, batch=batch))
-        return out.astype(np.float32) if out.dtype.kind in "biu" else out
-    return np.asarray(model.apply(read_only(model.params), read_only(x)), np.float32)
+        return passed(out.astype(np.float32) if out.dtype.kind in "biu" else out)
+    return passed(np.asarray(model.apply(read_only(model.params), read_only(x)), np.float32))
 
 
 def observe(model: Model, data: Dataset) -> Subject:

@@ -92,7 +92,8 @@ def start(g: Goal, keys: Array, run: Array, best: Best, restarts: int) -> Array:
 
 def fab_step(g: Goal, u: Array, best: Best, plane: Plane) -> tuple[Array, Best]:
     """Return the next point u[n, ...], and the best so far."""
-    u = _across(g.ball, u, *plane(u))
+    moved = _across(g.ball, u, *plane(u))
+    u = jnp.where(jnp.isfinite(moved), moved, BETA * u)  # no plane where the outputs are not finite
     margin = g.margin(g.scores(u))
     return jnp.where(g.each(margin < 0), BETA * u, u), g.keep(best, u, margin)
 

@@ -52,8 +52,12 @@ class Loss:
         return replace(self, name="margin") if undefined else self
 
     def margin(self, outputs: Array, y: Array) -> Array:
-        """Return the logit margin[n]: class y minus the best other one; below 0 the decision is not y."""
-        return _lead(self.scores(outputs), y)
+        """Return the logit margin[n]: class y minus the best other one; below 0 the decision is not y.
+
+        Where an output is NaN or infinite it is minus infinity: such a row is decided for no class.
+        """
+        scores = self.scores(outputs)
+        return jnp.where(jnp.isfinite(scores).all(axis=1), _lead(scores, y), -jnp.inf)
 
     def targets(self, outputs: Array, y: Array, count: int) -> Array:
         """Return the wrong classes[n, count] of largest score, the most likely first.
@@ -64,8 +68,9 @@ class Loss:
         return jax.lax.top_k(others, min(count, others.shape[1] - 1))[1]
 
     def scores(self, outputs: Array) -> Array:
-        """Return scores[n, classes], in logits, of which the largest decides."""
-        logits = _logits(outputs, self.outputs)
+        """Return scores[n, classes], in logits, of which the largest decides; NaN where an output is not finite."""
+        finite = jnp.isfinite(outputs).all(axis=1, keepdims=True)
+        logits = jnp.where(finite, _logits(outputs, self.outputs), jnp.nan)
         if self.threshold is None:
             return logits
         rest = jnp.delete(logits, 1, axis=1, assume_unique_indices=True)

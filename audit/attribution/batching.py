@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from audit.outputs import passed
+
 BLOCK = 2**23  # numbers held on the host at once, while examples are worked through in blocks
 
 
@@ -23,11 +25,17 @@ def eagerly(f: Callable[..., Any], shared: Any, rows: Any, *, batch: int) -> Any
 
 
 def collect(over: Callable[..., Any], f: Any, shared: Any, rows: tuple[Any, ...], batch: int) -> Any:
-    """Run f over rows filled up to whole batches, so that f is compiled for one size only."""
+    """Run f over rows filled up to whole batches, so that f is compiled for one size only.
+
+    Rows of which a number is NaN are counted for the check that asks (audit.outputs); infinity may be an answer.
+    """
     n = len(rows[0])
     filled = tuple(np.concatenate([a, np.repeat(a[:1], -n % batch, axis=0)]) for a in rows)
     out = over(f, shared, filled, batch=batch)
-    return jax.tree.map(lambda a: np.asarray(a[:n], np.float64), out)
+    found = jax.tree.map(lambda a: np.asarray(a[:n], np.float64), out)
+    broken = [np.isnan(a).any(axis=tuple(range(1, a.ndim))) for a in jax.tree.leaves(found)]
+    passed(np.where(np.any(broken, axis=0), np.nan, 0.0))
+    return found
 
 
 def items_per_batch(batch: int, evaluations: int, items: int) -> int:

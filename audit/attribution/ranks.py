@@ -20,14 +20,15 @@ def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return Spearman's rank correlation[n] of a[n, players] and b[n, players], ties at their mean rank.
 
     Two rows of one order agree fully, 1, even where all their values are equal; where only one of the two
-    has no order there is no correlation: NaN.
+    has no order, or has a value that is not finite, there is no correlation: NaN.
     """
     ranks = [_mean_ranks(v) for v in (a, b)]
     x, y = (r - r.mean(axis=1, keepdims=True) for r in ranks)
     size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.clip((x * y).sum(axis=1) / size, -1.0, 1.0)
-    return np.where((ranks[0] == ranks[1]).all(axis=1), 1.0, found)
+    found = np.where((ranks[0] == ranks[1]).all(axis=1), 1.0, found)
+    return np.where((np.isfinite(a) & np.isfinite(b)).all(axis=1), found, np.nan)
 
 
 def top_overlap(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:

@@ -20,6 +20,7 @@ class Broken:
     """Indices of the rows[m] that a test is about, which of them break it, the largest wrong change, if of a score.
 
     parts: of a change of texts with several versions, each with its rows and how many of them break the test.
+    doubt: why a search that found nothing more may have found too little.
     """
 
     rows: np.ndarray
@@ -28,18 +29,27 @@ class Broken:
     evaluations: int = 0
     gradients: int = 0
     parts: tuple[tuple[str, int, int], ...] = ()
+    doubt: str = ""
 
 
 def answered(test: Changed, before: Outputs, after: Outputs) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of the changes[m] are answered as they must not be, and by how much the score moves that way."""
+    """Return which of the changes[m] are answered as they must not be, and by how much the score moves that way.
+
+    A change after which an output is not finite is answered as it must not be, and its score has no number.
+    """
     (old, was), (new, now) = before, after
     moved = new - old
     if isinstance(test, Direction):
         wrong = -moved if test.expect == "not_lower" else moved
-        return wrong > test.tolerance, wrong
+        return ~(wrong <= test.tolerance), wrong
     assert isinstance(test, Invariance)
     wrong = np.abs(moved)
-    return (wrong > test.tolerance if test.score or was is None or now is None else was != now), wrong
+    return (~(wrong <= test.tolerance) if test.score or was is None or now is None else was != now), wrong
+
+
+def most(wrong: np.ndarray) -> float:
+    """Return the largest of wrong changes[m] that are finite, 0 where none is above it."""
+    return float(wrong[np.isfinite(wrong)].max(initial=0.0))
 
 
 def decisions(data: Dataset, then: Then) -> tuple[int, ...]:
@@ -53,7 +63,10 @@ def decisions(data: Dataset, then: Then) -> tuple[int, ...]:
 
 
 def breaks(about: Judged, then: Then, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return which of x[m, ...] break `then`, and by how much a bound on the score is missed at most."""
+    """Return which of x[m, ...] break `then`, and by how much a bound on the score is missed at most.
+
+    An output that is not finite breaks every `then`.
+    """
     score, decided = about.outputs(x)
     if then.decision:
         allowed = decisions(about.subject.data, then)
@@ -64,4 +77,4 @@ def breaks(about: Judged, then: Then, x: np.ndarray) -> tuple[np.ndarray, float]
         missed = np.maximum(missed, then.score_at_least - score)
     if then.score_at_most is not None:
         missed = np.maximum(missed, score - then.score_at_most)
-    return missed > 0, float(missed.max(initial=0.0))
+    return ~(missed <= 0), most(missed)

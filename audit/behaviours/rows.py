@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.behaviours.written import Changed, Value, Within
+from audit.behaviours.written import Changed, Logic, Value, Within
 from audit.errors import ConfigError
 from audit.registry import nearest
-from audit.subject import Dataset, Feature, Subject, decide, probabilities, run_model
+from audit.subject import UNDECIDED, Dataset, Feature, Subject, decide, probabilities, run_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +21,17 @@ class Judged:
     scored: int | None
 
     def outputs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the score[m] of inputs x[m, ...] (0 where there is none), and the class decided[m], if any is."""
+        """Return the score[m] of inputs x[m, ...] (0 where there is none), and the class decided[m], if any is.
+
+        Where an output is not finite the score is NaN, even where there is none, and nothing is decided (UNDECIDED).
+        """
         out = run_model(self.subject.model, x)
         if self.subject.data.task == "regression":
-            return np.asarray(out, np.float64)[:, 0], None
+            score = np.asarray(out, np.float64)[:, 0]
+            return np.where(np.isfinite(score), score, np.nan), None
         decided = decide(out, self.subject.model)
         if self.scored is None:
-            return np.zeros(len(out)), decided
+            return np.where(decided == UNDECIDED, np.nan, 0.0), decided
         return probabilities(out, self.subject.model.outputs)[:, self.scored], decided
 
     @property
@@ -143,6 +147,22 @@ def placed(features: tuple[Feature, ...], test: str, when: Mapping[str, Within],
         else:
             made[:, at] = np.clip(x[:, at], *_ends(features[at], test, within))
     return made
+
+
+def within(feature: Feature, test: Logic, known: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Return values[m] for which `when` holds of the feature: at part[m] of its allowed range, or among categories.
+
+    The range ends at the training values known[n] where neither the test nor the feature ends it, or at the test's own
+    end where that lies beyond them.
+    """
+    allowed = test.when[feature.name]
+    if allowed.among:
+        codes = np.asarray([code_of(feature, test.name, value) for value in allowed.among])
+        return codes[np.minimum((part * len(codes)).astype(int), len(codes) - 1)]
+    low, high = _ends(feature, test.name, allowed)
+    least = low if allowed.at_least is not None else max(low, min(float(known.min()), high))
+    most = high if allowed.at_most is not None else min(high, max(float(known.max()), least))
+    return least + part * (most - least)
 
 
 def _ends(feature: Feature, test: str, within: Within) -> tuple[float, float]:

@@ -45,19 +45,24 @@ def _slopes(apply: Callable[..., Any], outputs: str, classes: tuple[int, ...] | 
 
 @lru_cache(maxsize=64)
 def _walk(apply: Callable[..., Any], outputs: str, classes: tuple[int, ...] | None) -> Callable[..., Any]:
-    """Return f(shared, x[m, d]) -> x after signed steps that raise sign * score, within reach of x and the bounds."""
+    """Return f(shared, (x[m, d], low, high)) -> x after signed steps that raise sign * score, from low to high.
+
+    Also which rows[m] met a gradient that is not finite; they stand still there.
+    """
     score = _score(apply, outputs, classes)
 
-    def walk(shared: Any, x: Any) -> Any:
-        params, sign, reach, low, high = shared
-        low, high = jnp.maximum(x - reach, low), jnp.minimum(x + reach, high)
+    def walk(shared: Any, rows: Any) -> Any:
+        params, sign, reach = shared
+        x, low, high = rows
 
-        def step(i: Any, at: Any) -> Any:
+        def step(i: Any, state: Any) -> Any:
+            at, blind = state
             slope = jax.grad(lambda z: sign * score(params, z).sum())(at)
+            blind |= ~jnp.isfinite(slope).all(axis=1)
             size = reach * jnp.where(i < STEPS // 2, 0.25, 0.05)
-            return jnp.clip(at + size * jnp.sign(slope), low, high)
+            return jnp.clip(at + size * jnp.sign(jnp.nan_to_num(slope)), low, high), blind
 
-        return jax.lax.fori_loop(0, STEPS, step, x)
+        return jax.lax.fori_loop(0, STEPS, step, (x, jnp.zeros(len(x), bool)))
 
     return walk
 
@@ -74,10 +79,13 @@ def worst(
     classes: tuple[int, ...] | None,
     sign: float,
     reach: np.ndarray,
-    ends: tuple[Any, Any],
-) -> np.ndarray:
-    """Return x[m, d] moved by at most reach[d], within the ends, so that sign times the score is high."""
-    low, high = (np.broadcast_to(np.asarray(end, np.float32), reach.shape)[None] for end in ends)
+    ends: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return x[m, d] moved within ends[m, d] so that sign times the score is high, in steps of parts of reach[d].
+
+    Also which rows[m] met a gradient that is not finite.
+    """
+    low, high = (np.asarray(end, np.float32) for end in ends)
     assert model.apply is not None
-    shared = (model.params, np.float32(sign), np.asarray(reach, np.float32)[None], low, high)
-    return map_examples(_walk(model.apply, model.outputs, classes), shared, x)
+    shared = (model.params, np.float32(sign), np.asarray(reach, np.float32)[None])
+    return map_examples(_walk(model.apply, model.outputs, classes), shared, (x, low, high))

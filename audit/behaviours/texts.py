@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audit.behaviours.answers import Broken, answered
+from audit.behaviours.answers import Broken, answered, most
 from audit.behaviours.rows import Judged
 from audit.behaviours.written import Changed, words
 
@@ -43,7 +43,7 @@ def by_words(about: Judged, test: Changed, ids: np.ndarray, text: Sequence[str])
     hits, wrong = answered(test, (old[0][back], was), new)
     each = np.zeros(len(rows), bool)
     np.logical_or.at(each, back, hits)
-    worst = max(float(wrong.max()), 0.0) if about.has_score else None
+    worst = most(wrong) if about.has_score else None
     names = np.array([name for _, name, _ in made], object)[read]
     parts = tuple(
         (str(n), int((names == n).sum()), int(hits[names == n].sum())) for n in dict.fromkeys(names)

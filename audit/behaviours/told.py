@@ -12,7 +12,7 @@ from audit.behaviours.answers import Broken
 from audit.behaviours.examples import Tried
 from audit.behaviours.written import Example, Minimum, Written
 from audit.evidence import Column, Estimate, Scalar, Table
-from audit.subject import Split
+from audit.subject import UNDECIDED, Split
 
 NONE = "no row is one that the test is about, or that it changes"
 CENSUS = "all that the written examples make was tried: no sampling error, and nothing beyond them"
@@ -57,6 +57,7 @@ def of_rows(test: Written, name: str, found: Broken, rows: Split, *, searched: b
         estimate = stats.not_estimable(NONE, 0)
     elif searched:
         estimate = stats.rate(found.hits, cluster=cluster, side="at least")
+        estimate = estimate.model_copy(update={"doubt": found.doubt})
     else:
         estimate = stats.rate(found.hits, cluster=cluster)
     how = "searched" if searched else "on the rows"
@@ -149,7 +150,8 @@ def _example(
     failed = np.flatnonzero(own & tried.failed)
     instead = one = ""
     if len(failed) and tried.decided is not None and example.then.decision:
-        instead = classes[Counter(tried.decided[failed].tolist()).most_common(1)[0][0]]
+        code = Counter(tried.decided[failed].tolist()).most_common(1)[0][0]
+        instead = "no finite output" if code == UNDECIDED else classes[code]
     if len(failed) and tried.texts and example.slots:
         one = tried.texts[failed[0]]
     return test.name, _written(example), _expected(example), int(own.sum()), len(failed), instead, one

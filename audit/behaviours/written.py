@@ -101,9 +101,16 @@ class Monotone(_Test):
     feature: str
     expect: Literal["rising", "falling"]
     points: int = Field(
-        17, ge=3, le=257, description="values of the feature tried, evenly over its training range"
+        33,
+        ge=3,
+        le=257,
+        description="values of the feature that the search tries of each row, drawn evenly over its training range",
     )
-    tolerance: float = Field(1e-4, ge=0, description="a step of the score the wrong way up to this is none")
+    tolerance: float = Field(
+        1e-4,
+        ge=0,
+        description="a change of the score the wrong way, between any two values, up to this is none",
+    )
 
 
 class Then(Frozen):

@@ -9,10 +9,12 @@ from pydantic import Field
 
 from audit import stats
 from audit.behaviours.answers import Broken
-from audit.behaviours.broken import by_change, by_search, by_value, on_data
+from audit.behaviours.broken import by_change
 from audit.behaviours.examples import by_example
+from audit.behaviours.monotone import by_value
 from audit.behaviours.refused import class_of, needs_score, refuse
 from audit.behaviours.rows import Judged
+from audit.behaviours.rules import by_search, on_data
 from audit.behaviours.texts import by_words
 from audit.behaviours.told import Outcome, examples, of_examples, of_rows, outcomes, versions, without_score
 from audit.behaviours.written import Changed, Logic, Minimum, Monotone, Written
@@ -47,6 +49,7 @@ def _refuse(options: BehaviourOptions, data: Dataset) -> None:
     "behaviour.tests",
     area="behaviour",
     title="Behavioural tests",
+    broken="counted",
     needs=("function", "features or text"),
     tasks=("binary", "multiclass", "regression"),
     refuse=_refuse,
@@ -73,7 +76,9 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
     After CheckList (Ribeiro, Wu, Guestrin and Singh 2020): invariance and directional expectation under a change of
     features or of words, and minimum functionality, which is written examples that must be decided as they say.
     Monotonicity and rules of a table are searched for counterexamples as well, each of which the model's own outputs
-    confirm. A search that finds none proves nothing beyond what it tried; written examples are no sample of the rows.
+    confirm; probes with more values then try to find what the searches missed, and a search that missed something
+    shows no PASS. One that finds none proves nothing beyond what was tried; written examples are no sample of the rows.
+    An output that is not finite breaks every test.
     """
     if not options.tests:
         none = stats.not_estimable("no test is declared", 0)
@@ -97,7 +102,7 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
             listed.append((test, tried))
             cost["forward"] += 2 * len(tried.of)
             continue
-        for name, broken, searched in _tried(about, test, rows):
+        for name, broken, searched in _tried(about, test, rows, ctx.seed):
             found.append(of_rows(test, name, broken, rows, searched=searched))
             cost["forward"] += broken.evaluations
             cost["gradient"] += broken.gradients
@@ -113,15 +118,15 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
     )
 
 
-def _tried(about: Judged, test: Written, rows: Split) -> Iterator[tuple[str, Broken, bool]]:
+def _tried(about: Judged, test: Written, rows: Split, seed: int) -> Iterator[tuple[str, Broken, bool]]:
     """Yield each measure of a test on rows: its name, who breaks the test, and whether they were searched for."""
     x = np.asarray(rows.x)
     if isinstance(test, Logic):
         yield "violation_rate", on_data(about, test, x), False
-        yield "searched_violation_rate", by_search(about, test, x), True
+        yield "searched_violation_rate", by_search(about, test, x, rows.id, seed), True
     elif isinstance(test, Monotone):
         ends, whole = _range(about, test)
-        yield "violation_rate", by_value(about, test, x, ends, whole), True
+        yield "violation_rate", by_value(about, test, x, rows.id, ends, whole, seed), True
     else:
         assert isinstance(test, Changed)
         if test.of_text:

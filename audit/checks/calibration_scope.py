@@ -12,6 +12,7 @@ from audit import stats
 from audit.evidence import Column, Findings, Measurement, Scalar, Table
 from audit.metrics import scope
 from audit.metrics.robustness import sample
+from audit.outputs import finite
 from audit.registry import Context, Measure, Options, check
 from audit.subject import JUDGED, Split, Subject, probabilities, run_model
 
@@ -39,6 +40,7 @@ class ScopeOptions(Options):
     "calibration.scope",
     area="calibration",
     title="Inputs of none of the classes",
+    broken="counted",
     needs=("function", "classes", "probabilities", "outside"),
     measures=(
         Measure(
@@ -91,9 +93,11 @@ def outside_scope(subject: Subject, options: ScopeOptions, ctx: Context) -> Find
 
 
 def _scores(subject: Subject, outputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Return each score[n] of outputs."""
-    kind = subject.model.outputs
-    return scope.scores(outputs, probabilities(outputs, kind), logits=kind == "logits")
+    """Return each score[n] of outputs; infinity, as if it were surest, where one is not finite."""
+    kind, whole = subject.model.outputs, finite(outputs)
+    known = np.where(whole[:, None], outputs, 0.0)
+    found = scope.scores(known, probabilities(known, kind), logits=kind == "logits")
+    return {name: np.where(whole, one, np.float32(np.inf)) for name, one in found.items()}
 
 
 def _told_apart(

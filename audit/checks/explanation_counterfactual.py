@@ -19,7 +19,7 @@ from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Findings, Measurement, Table
 from audit.registry import Context, Measure, Options, check
 from audit.registry import nearest as nearest_name
-from audit.subject import Feature, Split, Subject, decide, run_model
+from audit.subject import Feature, Model, Split, Subject, decide, run_model
 from audit.trials.recourse import (
     UNIT,
     Recourse,
@@ -32,6 +32,7 @@ from audit.trials.recourse import (
 from audit.trials.recourse_tables import changed_table, groups_table
 
 FILL = "train"  # the split that gives the values to try, the median deviations and the neighbours
+LOOKED_AT = 100  # rows whose single changes are looked at for outputs that are not finite
 NEIGHBOURS = 3000  # training rows among which a neighbour is looked for, at most
 MEASURES = (
     Measure(
@@ -206,9 +207,21 @@ def _search(subject: Subject, options: CounterfactualOptions, seed: int) -> _Sea
         steps=options.steps,
         over=map_examples,
     )
+    _single_changes(model, rows.x, space)
     if not space.allows(rows.x, result.x).all():
         raise RuntimeError("a counterfactual breaks its own constraints: the search is wrong")
     return _Searched(rows, space, result)
+
+
+def _single_changes(model: Model, x: np.ndarray, space: Space) -> None:
+    """Ask the model about single changes of some rows, as the search does, where what is not finite is counted."""
+    feature, value = space.moves()
+    rows = np.repeat(x[:LOOKED_AT], len(feature), axis=0)
+    low, high = space.ends(rows)
+    changes = len(rows) // max(len(feature), 1)
+    rows[np.arange(len(rows)), np.tile(feature, changes)] = np.tile(value, changes)
+    if len(rows):
+        run_model(model, np.clip(rows, low, high))
 
 
 def _summary(subject: Subject, searched: _Searched, options: CounterfactualOptions) -> Recourse:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from audit import stats
-from audit.attribution import margins
-from audit.attribution.batching import eagerly
 from audit.attribution.dependence import with_feature_set
 from audit.attribution.shapley import explained
-from audit.devices import map_examples
 from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
+from audit.games.game import ROUNDING, how_to_run, largest
 from audit.registry import Context, Measure, Options, check, nearest
-from audit.subject import Feature, Model, Split, Subject, meaning_of
+from audit.subject import Feature, Split, Subject
 
 FILL = "train"  # the split whose values a feature is set to
-ROUNDING = 1e-6  # smaller than this share of the largest output, a change is single precision's noise: 0
+BETWEEN = "only {} values were tried (behaviour.tests, kind: monotone, searches between them and is put to the proof)"
 
 
 class DependenceOptions(Options):
@@ -84,7 +81,7 @@ class _Effect:
             "monotone_rows",
             "higher",
             "Share of rows whose output goes in the direction asked at every step of the feature's values.",
-            "exact (Clopper-Pearson)",
+            "exact (Clopper-Pearson); at most, since other values may break it: no rule on it can PASS",
         ),
         Measure(
             "monotonicity",
@@ -149,7 +146,7 @@ def _drawn(split: Split, rows: int, seed: int) -> Split:
 def _effects(subject: Subject, rows: Split, options: DependenceOptions) -> tuple[list[_Effect], float]:
     """Return every feature's effect, and the size of the largest output."""
     data, model, train = subject.data, subject.model, np.asarray(subject.data.splits[FILL].x)
-    apply, margin, over = _how_to_run(model)
+    apply, margin, over = how_to_run(model)
     told = {"margin": margin, "batch": options.batch, "over": over}
     values = [_values(f, train[:, j], options.points) for j, f in enumerate(data.features)]
     feature = np.repeat(np.arange(len(values)), [len(v) for v, _ in values])
@@ -160,8 +157,8 @@ def _effects(subject: Subject, rows: Split, options: DependenceOptions) -> tuple
     n, outputs = own.shape
     column = own.argmax(axis=1) if data.task == "multiclass" else np.full(n, outputs - 1)
     change = np.take_along_axis(found - own[:, None], column[:, None, None], axis=2)[:, :, 0]
-    scale = float(np.abs(own).max())
-    change = np.where(np.abs(change) > ROUNDING * scale, change, 0.0)
+    scale = largest(own)
+    change = np.where(np.abs(change) <= ROUNDING * scale, 0.0, change)
     parts = [
         _Effect(f, v, share, change[:, feature == j])
         for j, (f, (v, share)) in enumerate(zip(data.features, values, strict=True))
@@ -180,18 +177,6 @@ def _values(feature: Feature, column: np.ndarray, points: int) -> tuple[np.ndarr
     return met, count / count.sum()
 
 
-def _how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """Return the model's function, the margin of its kind of outputs, and how batches of it are mapped."""
-    apply = model.apply
-    if apply is None:
-        raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
-    kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
-    margin = kinds.get(meaning_of(model), margins.identity)
-    if model.differentiable:
-        return apply, margin, map_examples
-    return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly
-
-
 # ---------------------------------------------------------------- estimates and tables
 
 
@@ -206,7 +191,8 @@ def _measure(
     if name in options.monotone:
         direction = options.monotone[name]
         label = f"Rows whose output goes only {direction} with {name}"
-        estimate = stats.rate(effect.follows(direction, noise), cluster=rows.cluster)
+        estimate = stats.rate(effect.follows(direction, noise), cluster=rows.cluster, side="at most")
+        estimate = estimate.model_copy(update={"doubt": BETWEEN.format(len(effect.values))})
         found.append(
             Measurement(name="monotone_rows", label=label, estimate=estimate, better="higher", where=where)
         )

@@ -86,7 +86,7 @@ def explanation_history(subject: Subject, options: HistoryExplanationOptions, ct
     found = _explain(subject, options, ctx)
     rows, history = found.rows, found.rows.x["history"]
     size = np.abs(found.change)
-    moved, long = size.sum(axis=1) > 0, histories.lengths(history) > 1
+    moved, long = size.sum(axis=1) != 0, histories.lengths(history) > 1
     share = size[moved & long] / size[moved & long].sum(axis=1, keepdims=True)
     cluster = None if rows.cluster is None else rows.cluster[moved & long]
     even = 1.0 / np.maximum(histories.lengths(history), 1)
@@ -126,7 +126,7 @@ def _explain(subject: Subject, options: HistoryExplanationOptions, ctx: Context)
         if gone.any():
             after = histories.listed(model, rows, histories.without(history, gone), options.k)
             moved = _margin(whole.scores, first) - _margin(after.scores, first)
-            change[:, step] = np.where(gone[:, step] & (np.abs(moved) > least), moved, 0.0)
+            change[:, step] = np.where(gone[:, step] & ~(np.abs(moved) <= least), moved, 0.0)
         ctx.tick(step + 1, history.shape[1])
     empty = histories.listed(model, rows, np.zeros_like(history), options.k)
     alone = np.concatenate([np.zeros_like(history[:, 1:]), history[:, -1:]], axis=1)

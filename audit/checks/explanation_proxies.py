@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from audit import stats
-from audit.attribution import margins
-from audit.attribution.batching import eagerly
 from audit.attribution.reliance import Share, share
 from audit.attribution.shapley import shapley
-from audit.devices import map_examples
 from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
+from audit.games.game import ROUNDING, how_to_run, largest
 from audit.metrics.association import associations
 from audit.metrics.categories import MISSING
 from audit.registry import Context, Measure, Options, check
-from audit.subject import Model, Split, Subject, meaning_of
+from audit.subject import Model, Split, Subject
 
 FILL = "train"  # the split whose rows stand in for missing features and tell which features are proxies
 OWN, PROXY, OTHER = "own column", "proxy", "other"
-ROUNDING = 1e-6  # smaller than this share of the largest output, a value is single precision's noise: 0
 
 
 class ProxiesOptions(Options):
@@ -150,7 +145,7 @@ def _sizes(
     model: Model, rows: Split, background: Split, parts: _Parts, task: str, batch: int
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return |Shapley value|[n] of every part on the explained output, and the model evaluations spent."""
-    apply, margin, over = _how_to_run(model)
+    apply, margin, over = how_to_run(model)
     groups = np.array([parts.players.index(name) for name in parts.part])
     groups = np.append(groups, np.full(np.shape(rows.x)[1] - len(groups), -1))  # a fold is no player's
     told = {
@@ -164,20 +159,8 @@ def _sizes(
     n, outputs = found.outputs.shape
     column = found.outputs.argmax(axis=1) if task == "multiclass" else np.full(n, outputs - 1)
     size = np.abs(np.take_along_axis(found.values, column[:, None, None], axis=2)[:, :, 0])
-    size = np.where(size > ROUNDING * np.abs(found.outputs).max(), size, 0.0)
+    size = np.where(size <= ROUNDING * largest(found.outputs), 0.0, size)
     return {name: size[:, p] for p, name in enumerate(parts.players)}, found.evaluations
-
-
-def _how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """Return the model's function, the margin of its kind of outputs, and how batches of it are mapped."""
-    apply = model.apply
-    if apply is None:
-        raise DataError("a file of scores", "a model that can be run on new inputs", "audit the model itself")
-    kinds = {"logits": margins.log_odds, "probabilities": margins.log_odds_of_probabilities}
-    margin = kinds.get(meaning_of(model), margins.identity)
-    if model.differentiable:
-        return apply, margin, map_examples
-    return (lambda params, x: np.asarray(apply(params, np.asarray(x)), np.float32)), margin, eagerly
 
 
 def _measure(

@@ -88,7 +88,7 @@ def explain(subject: Subject, options: ShapleyOptions, ctx: Context) -> Findings
     if options.agreement_rows > 0 and subject.data.modality == "table":
         difference, table, cost["shap_evaluations"] = _agreement(subject, game, found, options, ctx.seed)
         measurements.append(difference)
-        tables.append(table)
+        tables += [table] if table else []
     return Findings(
         measurements=tuple(measurements),
         tables=tuple(tables),
@@ -194,7 +194,7 @@ def _note(found: Attribution, game: Game) -> str:
 
 def _agreement(
     subject: Subject, game: Game, found: Attribution, options: ShapleyOptions, seed: int
-) -> tuple[Measurement, Table, int]:
+) -> tuple[Measurement, Table | None, int]:
     """Compare a few rows with shap, and count its evaluations; exact answers that differ are an error."""
     few = slice(0, options.agreement_rows)
     x, params, column = game.rows.x[few], subject.model.params, explained_column(subject, found.outputs)[few]
@@ -204,8 +204,12 @@ def _agreement(
         run = game.apply, params, inputs.astype(x.dtype)
         return explained(*run, margin=game.margin, batch=options.batch, over=game.over)
 
-    peer = shap_values(f, x, game.background, exact=errors is None, seed=seed, columns=len(game.names))
     ours = of_output(found.values[few], column)
+    if not np.isfinite(ours).all():
+        none = stats.not_estimable("its own values of these rows are not finite", n=len(x))
+        label = "Largest difference from shap"
+        return Measurement(name="shap_difference", label=label, estimate=none, better="lower"), None, 0
+    peer = shap_values(f, x, game.background, exact=errors is None, seed=seed, columns=len(game.names))
     apart = float(np.abs(ours - of_output(peer.values, column)).max())
     if errors is None and apart > SAME * max(1.0, float(np.abs(found.outputs).max())):
         raise RuntimeError(f"exact Shapley values differ from shap's {peer.explainer} by {apart:.3g}")

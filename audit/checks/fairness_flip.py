@@ -14,7 +14,7 @@ from audit.errors import ConfigError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.metrics import flips
 from audit.registry import Context, Measure, Options, check, nearest
-from audit.subject import Feature, Subject, decide, probabilities, run_model
+from audit.subject import UNDECIDED, Feature, Subject, decide, probabilities, run_model
 
 EXACT, SKEWED = "exact (Clopper-Pearson)", "skewness-corrected t"
 MEASURES = (
@@ -86,6 +86,7 @@ class _Flip:
     "fairness.flip",
     area="fairness",
     title="Counterfactual flips of the attribute",
+    broken="counted",
     needs=("function", "groups", "features"),
     tasks=("binary", "multiclass", "regression"),
     measures=MEASURES,
@@ -198,9 +199,11 @@ def _flip(subject: Subject, before: _Before, name: str, to: str, value: float, r
     old, new, good = before.decided[rows], after.decided, subject.data.favourable
     if good is None:
         return _Flip(to, rows, moved / 2, old != new, None, None)
-    return _Flip(
-        to, rows, moved / 2, old != new, (old == good) & (new != good), (old != good) & (new == good)
-    )
+    lost = (old == good) & (new != good)
+    gained = (old != good) & (
+        (new == good) | (new == UNDECIDED)
+    )  # an output that is not finite counts against it
+    return _Flip(to, rows, moved / 2, old != new, lost, gained)
 
 
 def _overall(

@@ -72,6 +72,7 @@ class _Run(NamedTuple):
     "robustness.autoattack",
     area="robustness",
     title="Accuracy under AutoAttack",
+    broken="counted",
     needs=("gradient", "bounds", "classes"),
     measures=(
         results.CLEAN,

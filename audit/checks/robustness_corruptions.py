@@ -58,6 +58,7 @@ class _Tried:
     "robustness.corruptions",
     area="robustness",
     title="Common corruptions of images",
+    broken="counted",
     needs=("function", "images", "bounds", "classes"),
     measures=(
         Measure("clean_accuracy", "higher", "Accuracy on the rows tried, uncorrupted.", EXACT),

@@ -52,6 +52,7 @@ class _Run(NamedTuple):
     "robustness.fgsm",
     area="robustness",
     title="Accuracy under a single-step attack (FGSM)",
+    broken="counted",
     needs=("gradient", "bounds", "classes"),
     measures=(
         results.CLEAN,

@@ -46,6 +46,7 @@ class HistoryRobustnessOptions(Options):
     "robustness.history",
     area="robustness",
     title="Recommendations under small changes of the history",
+    broken="counted",
     needs=("catalogue", "function"),
     tasks=("ranking",),
     measures=(

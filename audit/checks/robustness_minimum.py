@@ -15,7 +15,7 @@ from audit.devices import map_examples
 from audit.evidence import Findings, Measurement, Table
 from audit.metrics.robustness import inside
 from audit.registry import Context, Measure, Options, check
-from audit.subject import Subject, decide, run_model
+from audit.subject import UNDECIDED, Subject, decide, run_model
 from audit.trials import hygiene, pictures, results, tables
 from audit.trials.search import BATCH, NAMES, Search, abreast, middle, radii, rows_of, search, shared_of
 
@@ -71,6 +71,7 @@ class _Found(NamedTuple):
     "robustness.minimum",
     area="robustness",
     title="Smallest perturbation that changes a decision",
+    broken="counted",
     needs=("gradient", "bounds", "classes"),
     measures=(
         results.CLEAN,
@@ -226,7 +227,8 @@ def _pictures(s: Search, o: MinimumOptions, found: list[_Found]) -> Table:
     for f in found:
         order = np.argsort(np.where(t.correct, f.size, np.inf), kind="stable")[: o.pictures]
         for i in (i for i in order if np.isfinite(f.size[i]) and t.correct[i]):
-            true, decided = names[t.y[i]], names[f.decided[i]]
+            true = names[t.y[i]]
+            decided = "no finite output" if f.decided[i] == UNDECIDED else names[f.decided[i]]
             pairs.append(pictures.Pair(f.norm, t.x[i], f.moved[i], float(f.size[i]), true, decided))
     return pictures.strip(pairs, float(t.low.min()), float(t.high.max()))
 

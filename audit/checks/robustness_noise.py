@@ -72,6 +72,7 @@ class _Tried:
     "robustness.noise",
     area="robustness",
     title="Noise and features that fall out",
+    broken="counted",
     needs=("function", "features"),
     tasks=("binary", "multiclass", "regression"),
     measures=(

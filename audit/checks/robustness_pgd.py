@@ -63,6 +63,7 @@ class _Run(NamedTuple):
     "robustness.pgd",
     area="robustness",
     title="Accuracy under an iterative attack (PGD)",
+    broken="counted",
     needs=("gradient", "bounds", "classes"),
     measures=(
         results.CLEAN,

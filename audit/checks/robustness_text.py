@@ -44,6 +44,7 @@ class TextOptions(Options):
     "robustness.text",
     area="robustness",
     title="Accuracy on edited texts",
+    broken="counted",
     needs=("function", "text", "classes", "scores"),
     measures=(
         results.CLEAN,

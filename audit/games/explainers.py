@@ -11,7 +11,7 @@ import numpy as np
 
 from audit.attribution.departure import gradient_times_departure
 from audit.attribution.shapley import shapley
-from audit.games.game import ROUNDING, Game, of_output
+from audit.games.game import ROUNDING, Game, largest, of_output
 
 Name = Literal["shapley", "gradient"]
 Explain = Callable[[Any, np.ndarray, np.ndarray, np.ndarray, Any], np.ndarray]
@@ -63,7 +63,7 @@ def _shapley(game: Game, effort: Effort, tally: Counter[str]) -> Explain:
         )
         tally["model_evaluations"] += found.evaluations
         values = of_output(found.values, column)
-        return np.where(np.abs(values) > ROUNDING * np.abs(found.outputs).max(), values, 0.0)
+        return np.where(np.abs(values) <= ROUNDING * largest(found.outputs), 0.0, values)
 
     return explain
 

@@ -89,6 +89,11 @@ def of_output(values: np.ndarray, column: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, column[:, None, None], axis=2)[:, :, 0]
 
 
+def largest(outputs: np.ndarray) -> float:
+    """Return the largest |output| of those that are finite, 0 where none is."""
+    return float(np.abs(outputs[np.isfinite(outputs)]).max(initial=0.0))
+
+
 def unit_of(subject: Subject) -> str:
     """Return the unit of what is explained."""
     return "" if subject.model.outputs == "values" else "log-odds"

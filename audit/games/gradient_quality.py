@@ -7,15 +7,17 @@ import numpy as np
 from audit import stats
 from audit.attribution.paths import Gradients
 from audit.evidence import Column, Estimate, Measurement, Scalar, Table
-from audit.games.game import ROUNDING
+from audit.games.game import ROUNDING, largest
+
+TINY = 1e-300
 
 
 def incomplete(found: Gradients) -> np.ndarray:
     """Return each row's completeness error as a share of the sum of its inputs' |value|, 0 where it is rounding."""
     values = np.abs(found.values).reshape(len(found.steps), -1).sum(axis=1)
-    noise = ROUNDING * np.abs(found.outputs).max()
+    noise = ROUNDING * largest(found.outputs)
     error = found.completeness[:, 0]
-    return np.where(error > noise, error / np.maximum(values, noise), 0.0)
+    return np.where(error <= noise, 0.0, error / np.maximum(values, max(noise, TINY)))
 
 
 def completeness(found: Gradients) -> Measurement:

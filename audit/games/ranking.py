@@ -6,13 +6,13 @@ import numpy as np
 
 from audit import stats
 from audit.evidence import Column, Estimate, Measurement, Scalar, Table
-from audit.games.game import ROUNDING
+from audit.games.game import ROUNDING, largest
 
 
 def without_rounding(values: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Return |values|, 0 where they are but single precision's noise beside the outputs."""
+    """Return |values|, 0 where they are but single precision's noise beside the outputs; NaN stays NaN."""
     size = np.abs(values)
-    return np.where(size > ROUNDING * np.abs(outputs).max(), size, 0.0)
+    return np.where(size <= ROUNDING * largest(outputs), 0.0, size)
 
 
 def mean_size(size: np.ndarray, cluster: np.ndarray | None) -> Estimate:

@@ -20,6 +20,7 @@ from audit.games.trust_options import TrustOptions
 from audit.subject import Model
 
 UNDEFINED = "one of the two explanations is all of one size, so that it ranks nothing"
+BY_CHANCE = "random moves find less than the largest change"
 ANEW = "each row with its own {what}"
 
 
@@ -154,17 +155,24 @@ def moved(s: Study, options: TrustOptions, seed: int) -> Measurement:
     found = one_by_one(change, len(rows))
     there = np.isfinite(found)
     left = (
-        f"{int((~there).sum())} rows whose explanation is all zeros are left out" if not there.all() else ""
+        f"{int((~there).sum())} rows whose explanation is all zeros, or not finite, are left out"
+        if not there.all()
+        else ""
     )
     return Measurement(
         name="max_sensitivity",
         label=f"Largest relative change of {s.name} within {options.radius:g} of the input",
-        estimate=stats.mean(found[there], low=0.0, side="at least", note=left)
+        estimate=_at_least(found[there], left)
         if there.any()
-        else stats.not_estimable("every explanation is all zeros", n=len(rows)),
+        else stats.not_estimable("every explanation is all zeros, or not finite", n=len(rows)),
         better="lower",
         where={"explainer": s.name, "radius": options.radius},
     )
+
+
+def _at_least(found: np.ndarray, note: str) -> Estimate:
+    """Bound the mean of what random moves found; a search by chance, whose finding little shows no PASS."""
+    return stats.mean(found, low=0.0, side="at least", note=note).model_copy(update={"doubt": BY_CHANCE})
 
 
 def _reach(s: Study, radius: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from audit.attribution.ranks import places, spearman
 from audit.attribution.shapley import Attribution, explained, shapley
 from audit.attribution.words import PAD, UNKNOWN, on_words, opened, table_of
 from audit.games.explainers import Effort
-from audit.games.game import ROUNDING, explained_column, how_to_run, of_output
+from audit.games.game import ROUNDING, explained_column, how_to_run, largest, of_output
 from audit.games.wording import Wording, by_word
 from audit.subject import Subject
 
@@ -77,7 +77,7 @@ def shapley_words(t: Texts, effort: Effort, key: Any) -> tuple[np.ndarray, Attri
         over=t.over,
     )
     values = of_output(found.values, t.column) * t.side[:, None]
-    small = np.abs(values) <= ROUNDING * np.abs(found.outputs).max()
+    small = np.abs(values) <= ROUNDING * largest(found.outputs)
     return np.where(small | ~t.w.real, 0.0, values), found
 
 

@@ -92,6 +92,16 @@ def gradients(sizes: np.ndarray) -> tuple[Sign, Sign]:
     )
 
 
+def finite_where_tried(sizes: np.ndarray, norm: str) -> Sign:
+    """Return whether the largest input derivative[n] is finite where an attack went and found nothing.
+
+    Where it is not the attack stood still, and its finding nothing proves nothing.
+    """
+    lost = float(np.mean(~np.isfinite(sizes))) if len(sizes) else None
+    what = "the gradient is finite where the attack went (share that is not)"
+    return _at_most(what, lost, len(sizes), 0.0)._replace(norm=norm)
+
+
 def promise(promised: np.ndarray, come: np.ndarray, norm: str) -> Sign:
     """Return whether small steps along the gradient lower the margin as it promises: promised, come [n, steps].
 
@@ -101,7 +111,7 @@ def promise(promised: np.ndarray, come: np.ndarray, norm: str) -> Sign:
     limit = f"{KEPT[0]:g} to {KEPT[1]:g}"
     ratios = [
         float(np.median(np.divide(come[held, i], promised[held, i])))
-        for i, held in enumerate((np.isfinite(promised) & (promised > 0)).T)
+        for i, held in enumerate((np.isfinite(promised) & (promised > 0) & np.isfinite(come)).T)
         if held.any()
     ]
     if not ratios:
@@ -120,8 +130,11 @@ def reaches_all(felled: np.ndarray, norm: str) -> Sign:
 def stopped(clean: np.ndarray, half: np.ndarray, full: np.ndarray) -> Sign:
     """Return whether the margin[n] has stopped falling: at x, after half the steps, after all of them.
 
-    The value is the share of the whole mean fall that the second half of the steps brought.
+    The value is the share of the whole mean fall that the second half of the steps brought. Rows with a margin that is
+    not finite have fallen, and are left out.
     """
+    known = np.isfinite(clean) & np.isfinite(half) & np.isfinite(full)
+    clean, half, full = clean[known], half[known], full[known]
     what = "the loss has stopped moving (share of the fall in the second half of the steps)"
     whole = float(np.mean(clean - full)) if len(clean) else 0.0
     value = float(np.mean(half - full)) / whole if whole > 0 else None

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit.metrics import ranking
+from audit.outputs import finite
 from audit.subject import JUDGED, Catalogue, Model, Split, Subject, run_model
+
+LAST = np.iinfo(np.int32).max  # the rank of an item that is never shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +40,14 @@ def judged(subject: Subject, k: int) -> Listed:
 def listed(model: Model, rows: Split, history: np.ndarray, k: int) -> Listed:
     """Return the lists that the model shows for other histories[n, window] of these rows.
 
-    The candidates stay those of the unchanged row: an item taken out of the history was still seen.
+    The candidates stay those of the unchanged row: an item taken out of the history was still seen. A row with a score
+    that is not finite is shown nothing, and its held-out items rank last.
     """
     scores = run_model(model, {**rows.x, "history": history.astype(np.int32)})
-    found = ranking.ranked(scores, rows.x["seen"], rows.y, k)
-    return Listed(scores, found.rank, found.top)
+    whole = finite(scores)[:, None]
+    found = ranking.ranked(np.where(whole, scores, 0.0), rows.x["seen"], rows.y, k)
+    scores = np.where(whole, scores, np.nan)
+    return Listed(scores, np.where(whole, found.rank, LAST), np.where(whole, found.top, -1))
 
 
 def lengths(history: np.ndarray) -> np.ndarray:

@@ -67,11 +67,12 @@ def probe(s: Search, norm: Norm, eps: float, standing: np.ndarray) -> Probed:
     ]
     felled = np.zeros(len(s.target.y), bool)
     felled[right] |= half.felled | full.felled
+    signs.append(_finite(s, norm, eps, right, full))
     for what, found in _harder(s, norm, eps, left):
         felled[left] |= found.felled
         signs.append(sanity.few(what, norm, found.felled, len(right)))
-    forward = 8 * len(right) + (QUERIES + 5) * len(left)
-    gradient = round((2.5 + len(WIDER)) * STEPS) * len(right) + (4 * STEPS + 1) * len(left)
+    forward = 10 * len(right) + (QUERIES + 5) * len(left)
+    gradient = round((2.5 + len(WIDER)) * STEPS + 2) * len(right) + (4 * STEPS + 1) * len(left)
     return Probed(signs, felled & standing, forward, gradient)
 
 
@@ -159,6 +160,18 @@ def _not_probabilities(s: Search) -> Sign:
     logits = s.subject.model.outputs == "logits"
     alike = sanity.like_probabilities(s.subject.outputs["test"]) if logits else np.zeros(0, bool)
     return sanity.few("the outputs are no probabilities passed as logits", "", alike)
+
+
+def _finite(s: Search, norm: Norm, eps: float, at: np.ndarray, full: Found) -> Sign:
+    """Say whether the gradient is finite at random points and where the attack ended, on rows that stand."""
+    noise = attack_rows(s, noise_rows(norm), norm, eps, at)
+    stands = ~(full.felled | noise.felled)
+    if not stands.any():
+        return sanity.finite_where_tried(np.zeros(0), norm)
+    measure, rows = gradient_rows(s.subject.model.apply, s.loss), rows_of(s, at[stands])
+    places = (rows._replace(x=found.moved[stands]) for found in (noise, full))
+    sizes = [map_examples(measure, shared_of(s, eps), r, batch=BATCH) for r in places]
+    return sanity.finite_where_tried(np.sum(sizes, axis=0), norm)
 
 
 def _everywhere(s: Search, norm: Norm) -> float:

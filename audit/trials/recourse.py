@@ -11,6 +11,9 @@ from audit import stats
 from audit.evidence import Estimate, Measurement, Scalar
 
 UNIT = "deviations"
+NEAREST = (
+    "costs are of the nearest counterfactuals found, and nearer ones may exist in one group more than another"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +52,21 @@ class Recourse:
             f"{missing} of {int(rows.sum())} rows have no counterfactual and are not in it" if missing else ""
         )
 
+    def unfound(self, rows: np.ndarray) -> str:
+        """Say why a difference of successes may be one of the search: some of these rows have no counterfactual."""
+        missing = int((rows & ~self.ok).sum())
+        return (
+            f"for {missing} rows none was found, and a longer search may find more in one group"
+            if missing
+            else ""
+        )
+
     def doubted(self, estimate: Estimate, rows: np.ndarray) -> Estimate:
         """Bar a PASS where too many rows have no cost."""
         if (rows & ~self.ok).sum() <= self.lost * rows.sum():
             return estimate
-        return estimate.model_copy(update={"doubt": self.note(rows)})
+        said = "; ".join(filter(None, (estimate.doubt, self.note(rows))))
+        return estimate.model_copy(update={"doubt": said})
 
     def owner(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the clusters of these rows, where rows have any."""
@@ -153,7 +166,7 @@ def _gaps(found: Recourse, attribute: str, text: np.ndarray, names: list[str]) -
     yield Measurement(
         name="recourse_success_difference",
         label=f"Recourse success difference by {attribute}",
-        estimate=success.model_copy(update={"n": int(kept.sum())}),
+        estimate=success.model_copy(update={"n": int(kept.sum()), "doubt": found.unfound(kept)}),
         better="lower",
         where=where,
     )
@@ -164,7 +177,7 @@ def _gaps(found: Recourse, attribute: str, text: np.ndarray, names: list[str]) -
     yield Measurement(
         name="recourse_cost_difference",
         label=f"Recourse cost difference by {attribute}",
-        estimate=found.doubted(cost, kept),
+        estimate=found.doubted(cost.model_copy(update={"doubt": NEAREST}), kept),
         better="lower",
         where=where,
         unit=UNIT,

@@ -98,7 +98,7 @@ def test_only_rows_that_the_test_is_about_and_changes_count(table_subject):
     assert "no row" in found["violation_rate", "nobody"].reason
 
 
-def test_a_dent_that_the_grid_steps_over_is_found_by_the_gradient(table_subject):
+def test_a_dent_that_an_even_grid_steps_over_is_found_with_a_gradient_and_without(table_subject):
     test = {"name": "m", "kind": "monotone", "feature": "income", "expect": "rising", "points": 33}
     smooth, _ = _found(_with(table_subject, _linear), test, score_of="default")
     assert smooth["violation_rate", "m"].value == 0 and smooth["violation_rate", "m"].side == "at least"
@@ -111,7 +111,7 @@ def test_a_dent_that_the_grid_steps_over_is_found_by_the_gradient(table_subject)
 
     subject = _with(table_subject, dented)
     blind = replace(subject, model=replace(subject.model, differentiable=False))
-    assert _found(blind, test, score_of="default")[0]["violation_rate", "m"].value == 0
+    assert _found(blind, test, score_of="default")[0]["violation_rate", "m"].value == 1
     assert _found(subject, test, score_of="default")[0]["violation_rate", "m"].value == 1
 
 
@@ -145,16 +145,14 @@ def seen(monkeypatch):
 
 
 def test_whole_numbers_between_the_grid_are_tried_and_no_others(table_subject, seen):
-    """Every twentieth value is on the grid, where a wave falls; it rises back between."""
+    """A wave falls at every twentieth value, and rises back between: an even grid of 33 sees it rise alone."""
     subject = _counts(
         table_subject, lambda p, x: (x[:, :1] / 20 - 1.2 * jnp.sin(jnp.pi * x[:, :1] / 10)) / 16 - 1
     )
     blind = replace(subject, model=replace(subject.model, differentiable=False))
     test = {"name": "m", "kind": "monotone", "feature": "income", "expect": "rising", "points": 33}
-    assert _found(blind, test, score_of="default")[0]["violation_rate", "m"].value == 0
-    tried = len(seen)
+    assert _found(blind, test, score_of="default")[0]["violation_rate", "m"].value == 1
     assert _found(subject, test, score_of="default")[0]["violation_rate", "m"].value == 1
-    assert len(seen) > 2 * tried
     assert all((x == np.round(x)).all() for x in seen)
 
 
