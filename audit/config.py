@@ -201,12 +201,12 @@ class ModelConfig(Frozen):
         fine_tuned = self.train is not None and self.train.start == "weights"
         if self.train is not None and self.weights is not None and not fine_tuned:
             raise ValueError(
-                "weights with train: add train.start: weights to fine-tune them, or leave one out"
+                "train.start: weights where both weights and train are given (to fine-tune), or one of the two"
             )
         if fine_tuned and self.weights is None:
-            raise ValueError("train.start: weights without weights; name the checkpoint folder to start from")
+            raise ValueError("weights, a checkpoint folder, beside train.start: weights")
         if self.untrained and (self.train or self.weights or self.scores):
-            raise ValueError("untrained: true with train, weights or scores; leave it out")
+            raise ValueError("untrained: true alone, without train, weights or scores")
         return self
 
     @model_validator(mode="after")

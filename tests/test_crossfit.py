@@ -274,7 +274,10 @@ def test_networks_with_bins_of_their_own_stand_side_by_side(folder):
     ("changes", "says"),
     [
         ({"model": {"scores": "s.csv"}}, "model.scores with data.split.by=folds"),
-        ({"model": {**MODEL, "weights": "w"}}, "model.weights with data.split.by=folds"),
+        (
+            {"model": {**MODEL, "weights": "w", "train": {**MODEL["train"], "start": "weights"}}},
+            "model.weights with data.split.by=folds",
+        ),
         ({"model": {**MODEL, "scaling": "temperature"}}, "model.scaling with data.split.by=folds"),
         ({"model": {"network": "mlp"}}, "without model.train"),
         ({"decision": {"parity": {"attribute": "kind"}}}, "decision.parity with data.split.by=folds"),

@@ -272,9 +272,11 @@ CASES = (
     Case("weights and training without a word", 2,
          filed({"network": "mlp", "options": SMALL, "weights": "w", "train": TRAIN}), "train.start: weights"),
     Case("fine-tuning of no weights", 2,
-         filed({"network": "mlp", "options": SMALL, "train": {**TRAIN, "start": "weights"}}), "without weights"),
+         filed({"network": "mlp", "options": SMALL, "train": {**TRAIN, "start": "weights"}}),
+         "a checkpoint folder, beside"),
     Case("untrained and trained", 2,
-         filed({"network": "mlp", "options": SMALL, "train": TRAIN, "untrained": True}), "untrained: true with train"),
+         filed({"network": "mlp", "options": SMALL, "train": TRAIN, "untrained": True}),
+         "without train, weights or scores"),
 )  # fmt: skip
 
 HONEST = (
