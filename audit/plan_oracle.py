@@ -13,7 +13,7 @@ from audit.check_run import run_check
 from audit.clock import Clock
 from audit.config import Loaded
 from audit.evidence import CheckResult, Estimate, Findings, Measurement
-from audit.metrics.robustness import sample
+from audit.metrics.sampling import sample
 from audit.registry import Context, find
 from audit.subject import JUDGED, Dataset, DecisionRule, Model, Split, Subject
 
@@ -93,7 +93,7 @@ def _unmoved(
 ) -> Findings:
     """Return rates of the rows drawn, all decided rightly wherever they are moved."""
     test = subject.data.test
-    at = sample(len(test), rows, ctx.seed)
+    at = sample(test.id, rows, ctx.seed)
     cluster = None if test.cluster is None else test.cluster[at]
 
     def made(name: str, where: Where) -> Measurement:

@@ -12,10 +12,10 @@ from pydantic import Field
 from audit import stats
 from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Table
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Split, Subject, decide, run_model
 from audit.trials import corruptions
-from audit.trials.noise import drawn
 
 QUICK_ROWS = 200
 EXACT, PAIRED = "exact (Clopper-Pearson)", "of the rows' paired differences, skewness-corrected t"
@@ -89,7 +89,7 @@ def corruptions_check(subject: Subject, options: CorruptionOptions, ctx: Context
         raise DataError("thresholds of each group decide", "a decision rule that can be run on new inputs")
     every = subject.data.test
     limit = min(options.rows or QUICK_ROWS, QUICK_ROWS) if ctx.quick else options.rows
-    rows = every.take(drawn(every, limit, ctx.seed))
+    rows = every.take(sample(every.id, limit, ctx.seed))
     clean = decide(run_model(subject.model, rows.x), subject.model) == rows.y
     tried = list(_tried(subject, rows, options, ctx))
     measured = list(_measured(clean, tried, rows.cluster))

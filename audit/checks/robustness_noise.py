@@ -12,6 +12,7 @@ from pydantic import Field
 from audit import stats
 from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Split, Subject, decide, run_model
 from audit.trials import noise
@@ -94,8 +95,8 @@ def noise_check(subject: Subject, options: NoiseOptions, ctx: Context) -> Findin
     """
     _refuse(subject, options)
     every = subject.data.test
-    at = noise.drawn(
-        every, min(options.rows or len(every), QUICK_ROWS) if ctx.quick else options.rows, ctx.seed
+    at = sample(
+        every.id, min(options.rows or len(every), QUICK_ROWS) if ctx.quick else options.rows, ctx.seed
     )
     own = _own(subject, every.take(at))
     draws = min(options.draws, QUICK_DRAWS) if ctx.quick else options.draws

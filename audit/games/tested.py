@@ -15,7 +15,7 @@ from audit.attribution.sensitivity import max_sensitivity
 from audit.evidence import Column, Estimate, Measurement, Table
 from audit.games.explainers import one_by_one
 from audit.games.game import FILL
-from audit.games.study import Study, retrained
+from audit.games.study import Study, fillers, retrained
 from audit.games.trust_options import TrustOptions
 from audit.subject import Model
 
@@ -204,7 +204,7 @@ def stable(
 
 def _other_background(s: Study, row: np.ndarray, seed: int) -> np.ndarray:
     """Return the explanation of one row against train rows of its own."""
-    train, rng = s.subject.data.splits[FILL].x, np.random.default_rng([seed, int(row[0])])
+    train, rng = fillers(s.subject), np.random.default_rng([seed, int(row[0])])
     background = train[rng.integers(len(train), size=len(s.game.background))]
     return _again(s, s.subject.model.params, row, background)
 

@@ -29,13 +29,6 @@ class Target(NamedTuple):
     high: np.ndarray
 
 
-def sample(n: int, limit: int | None, seed: int) -> np.ndarray:
-    """Return the indices, ascending, of all n rows or of `limit` of them drawn without replacement."""
-    if limit is None or limit >= n:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
-
-
 def numbers(ids: Iterable[Any]) -> np.ndarray:
     """Return a uint32 for each row id, the same wherever the row stands (CRC-32 of its text)."""
     return np.array([zlib.crc32(str(i).encode()) for i in ids], np.uint32)

@@ -10,12 +10,6 @@ from audit.stats.bootstrap import keys, mixed
 from audit.subject import Dataset, Feature, Split
 
 
-def drawn(split: Split, rows: int | None, seed: int) -> np.ndarray:
-    """Return the places of so many rows (all where None), the same rows whatever their order in the split."""
-    order = np.lexsort((split.id, mixed(keys(split.id) ^ _key(f"rows:{seed}"))))
-    return np.sort(order[:rows])
-
-
 def noisy(data: Dataset, split: Split, size: float, draw: int, seed: int) -> np.ndarray:
     """Return x[n, d] with normal noise of `size` scales in every mutable numeric feature, within the bounds.
 

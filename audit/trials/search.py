@@ -13,7 +13,8 @@ from audit.attacks.losses import Loss, LossName
 from audit.attacks.mapped import Rows, Shared
 from audit.devices import batch_size, map_examples, mesh, queue_examples
 from audit.errors import DataError
-from audit.metrics.robustness import Target, inside, movable_scale, numbers, sample
+from audit.metrics.robustness import Target, inside, movable_scale, numbers
+from audit.metrics.sampling import sample
 from audit.registry import Context
 from audit.subject import Subject, decide, run_model
 
@@ -167,7 +168,7 @@ def _target(subject: Subject, limit: int | None, seed: int) -> Target:
     data = subject.data
     if isinstance(data.test.x, Mapping) or not np.issubdtype(np.asarray(data.test.x).dtype, np.floating):
         raise DataError("the inputs are not one array of real numbers", "continuous inputs", "leave it out")
-    at = sample(len(data.test), limit, seed)
+    at = sample(data.test.id, limit, seed)
     rows = data.test.take(at)
     shape = rows.x.shape[1:]
     return Target(

@@ -13,7 +13,8 @@ from audit.assemble import read_data, read_model
 from audit.check_run import context
 from audit.config import Loaded, load
 from audit.digests import dataset_digest
-from audit.metrics.robustness import movable_scale, sample
+from audit.metrics.robustness import movable_scale
+from audit.metrics.sampling import sample
 from audit.subject import Dataset, run_model
 from audit.trials.search import radii
 from benchmarks.peers.victims import weights
@@ -57,7 +58,7 @@ def _rows(loaded: Loaded, data: Dataset) -> dict[str, np.ndarray]:
     for name, options in loaded.options.items():
         seed = context(name, loaded.config.seed, False, None, {}, lambda done, total: None).seed
         if name in ATTACKS:
-            given[f"rows/{name}"] = sample(len(data.test), options.rows, seed)
+            given[f"rows/{name}"] = sample(data.test.id, options.rows, seed)
         if name == "explanation.shapley":
             given[f"rows/{name}"] = _drawn(data.test.id, options.rows, seed)
             given["background"] = train.x[_drawn(train.id, options.background, seed)]
