@@ -182,6 +182,7 @@ def _decide(case: _Case, level: float, policy: Policy, *, quick: bool, waivers: 
         "rule": rule,
         "where": m.where if m else rule.where,
         "label": m.label if m else rule.measure,
+        "eps_unit": m.eps_unit if m else "",
         "estimate": e,
         "excluded_groups": case.excluded,
         "waiver": waiver,

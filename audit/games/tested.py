@@ -12,12 +12,13 @@ from audit import stats
 from audit.attribution import randomisation
 from audit.attribution.ranks import half_splits, spearman, top_overlap
 from audit.attribution.sensitivity import max_sensitivity
+from audit.errors import DataError
 from audit.evidence import Column, Estimate, Measurement, Table
 from audit.games.explainers import one_by_one
-from audit.games.game import FILL
 from audit.games.study import Study, fillers, retrained
 from audit.games.trust_options import TrustOptions
 from audit.subject import Model
+from audit.subject_unit import eps_scale, eps_unit, values_of
 
 UNDEFINED = "one of the two explanations is all of one size, so that it ranks nothing"
 ANEW = "each row with its own {what}"
@@ -158,7 +159,7 @@ def moved(s: Study, options: TrustOptions, seed: int) -> Measurement:
     )
     return Measurement(
         name="max_sensitivity",
-        label=f"Largest relative change of {s.name} within {options.radius:g} of the input",
+        label=f"Largest relative change of {s.name} within {options.radius:g} {eps_unit(data)} of the input",
         estimate=stats.mean(found[there], low=0.0, side="at least", note=left)
         if there.any()
         else stats.not_estimable("every explanation is all zeros", n=len(rows)),
@@ -171,8 +172,12 @@ def _reach(s: Study, radius: float) -> np.ndarray:
     """Return how far each input may move: a categorical column stays."""
     data = s.subject.data
     if data.modality == "image":
-        return np.asarray(radius)
-    scale = data.splits[FILL].x.std(axis=0)
+        scale = eps_scale(data)
+        if scale is None:
+            given = "images from {:g} to {:g} without bounds".format(*values_of(data))
+            raise DataError(given, "low and high, of which the radius is a share", "declare low and high")
+        return radius * scale
+    scale = fillers(s.subject).std(axis=0)
     numeric = np.array([f.kind == "numeric" for f in data.columns] or [True] * len(scale))
     return radius * scale * numeric
 

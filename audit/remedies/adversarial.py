@@ -9,6 +9,7 @@ from audit.evidence import Column, Estimate, Measurement, Scalar, Table
 from audit.remedies import Bench, Choice, remedy
 from audit.remedies.options import AdversarialTraining
 from audit.subject import Model, Subject
+from audit.subject_unit import eps_unit
 
 CHECK = "robustness.pgd"
 ASKED = "the model asked about"
@@ -58,7 +59,7 @@ def adversarial_training(subject: Subject, options: AdversarialTraining, bench: 
     tried: list[_Tried] = []
     for candidate in options.candidates:
         model = bench.train(candidate)
-        tried.append(_Tried(str(candidate), model, _score(bench, model)))
+        tried.append(_Tried(f"{candidate} {eps_unit(subject.data)}", model, _score(bench, model)))
     chosen = _chosen(before, tried, options.accuracy_loss)
     return Choice(
         model=chosen.model if chosen else None,
@@ -110,7 +111,8 @@ def _rule(before: _Tried, options: AdversarialTraining) -> str:
 
 def _place(m: Measurement) -> str:
     """Return where a measurement holds."""
-    return ", ".join(f"{key} {value}" for key, value in m.where.items())
+    said = ", ".join(f"{key} {value}" for key, value in m.where.items())
+    return f"{said} {m.eps_unit}" if m.eps_unit else said
 
 
 def _none(before: _Tried, tried: list[_Tried], loss: float) -> str:
