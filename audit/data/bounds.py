@@ -11,7 +11,7 @@ from audit.errors import DataError
 from audit.subject import Feature, Modality, Split
 
 NARROW = 1 / 32  # images whose values take less of the declared range are in another unit than it
-
+ROUNDING = 1e-6  # of a bound: what single precision may put a value beyond it
 NARROW_TODO = "declare the low and high that these values have"
 
 
@@ -95,7 +95,8 @@ def _refuse_outside(made: Mapping[str, Split], low: np.ndarray, high: np.ndarray
     """Raise DataError where bounds cross or an input lies outside them."""
     if (low > high).any():
         raise DataError("low above high", "low at most high")
-    outside = sum(int(((split.x < low) | (split.x > high)).sum()) for split in made.values())
+    slack = ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    outside = sum(int(((split.x < low - slack) | (split.x > high + slack)).sum()) for split in made.values())
     if outside:
         raise DataError(
             f"{outside} input values outside low and high", "every value inside", "widen the bounds"

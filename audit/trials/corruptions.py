@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from audit.devices import map_examples
 from audit.metrics.robustness import numbers
@@ -61,12 +62,13 @@ class _Shared(NamedTuple):
 
 
 def corrupted(
-    name: str, severity: int, rows: Split, low: np.ndarray, high: np.ndarray, seed: int
+    name: str, severity: int, rows: Split, low: ArrayLike, high: ArrayLike, seed: int
 ) -> np.ndarray:
     """Return images[n, h, w, c] (float32) in [low, high], corrupted at a severity from 1 to 5.
 
     low and high broadcast to one image; what is done is done to the values drawn to [0, 1].
     """
+    low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
     x = within(np.asarray(rows.x, np.float32), low, high)
     height, width = x.shape[1:3]
     size, side, number = SIZES[name][severity - 1], min(height, width), numbers(rows.id)

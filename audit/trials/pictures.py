@@ -71,7 +71,7 @@ def _row(pair: Pair, low: np.ndarray, high: np.ndarray) -> tuple[str | float, ..
 
 def within(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return images in [0, 1] of images in [low, high]; a value that can only be one thing is 0."""
-    return (x - low) / np.where(high > low, high - low, 1.0)
+    return (x - low) / np.where(high > low, high - low, np.float32(1))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
