@@ -9,7 +9,6 @@ from audit.evidence import Column, Estimate, Measurement, Scalar, Table
 from audit.remedies import Bench, Choice, remedy
 from audit.remedies.options import AdversarialTraining
 from audit.subject import Model, Subject
-from audit.subject_unit import eps_unit
 
 CHECK = "robustness.pgd"
 ASKED = "the model asked about"
@@ -59,7 +58,8 @@ def adversarial_training(subject: Subject, options: AdversarialTraining, bench: 
     tried: list[_Tried] = []
     for candidate in options.candidates:
         model = bench.train(candidate)
-        tried.append(_Tried(f"{candidate} {eps_unit(subject.data)}", model, _score(bench, model)))
+        score = _score(bench, model)
+        tried.append(_Tried(f"{candidate} {score.robust[0].eps_unit}".rstrip(), model, score))
     chosen = _chosen(before, tried, options.accuracy_loss)
     return Choice(
         model=chosen.model if chosen else None,
