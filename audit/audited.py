@@ -73,7 +73,7 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
     look = ledger.look(desk.rows, digests["model"], loaded.policy)
     earlier = ledger.before(look)
     doubts = (
-        *concerns.found(subject, procedure=_of_procedure(loaded)),
+        *concerns.found(subject, procedure=_of_procedure(loaded), trained_here=made.refit is not None),
         *ledger.concerns(earlier, loaded.policy.looks),
     )
     results, files, reused = _run_checks(desk, made, subject, digests, stage)

@@ -15,13 +15,14 @@ from audit import outputs
 from audit.check_outputs import told
 from audit.clock import Clock
 from audit.digests import of_json, software, source_digest
-from audit.errors import AuditError
+from audit.errors import AuditError, DataError
 from audit.evidence import Artifact, CheckResult, Findings, Policy
 from audit.gate_settled import settled
 from audit.kept import Kept
 from audit.memory_maps import make_room
 from audit.registry import Check, Context
 from audit.subject import Subject
+from audit.subject_unit import pixel_range, values_of
 
 NEEDS = {
     "gradient": "gradients through the model",
@@ -63,6 +64,7 @@ def run_check(
     could not finish in time is not kept.
     """
     plain = options.model_dump(mode="json")
+    _refuse_unit(check, subject)
     missing = _missing(check, subject)
     if missing:
         return _result(check, plain, "skipped", missing), {}, False
@@ -112,6 +114,15 @@ def context(
 
     key = jax.random.fold_in(jax.random.key(seed), fold)
     return Context(key=key, seed=fold, quick=quick, tick=tick, attach=attach, refit=refit)
+
+
+def _refuse_unit(check: Check, subject: Subject) -> None:
+    """Raise DataError where a check moves images by shares of a range that nobody declared."""
+    data = subject.data
+    if "bounds" not in check.needs or data.modality != "image" or pixel_range(data) is not None:
+        return
+    given = "{}: images from {:g} to {:g} without bounds".format(check.name, *values_of(data))
+    raise DataError(given, "low and high, since sizes are shares of that range", "declare low and high")
 
 
 def _missing(check: Check, subject: Subject) -> str:

@@ -50,6 +50,9 @@ def unlike(a: Record, b: Record, x: CheckResult, y: CheckResult) -> str:
         said.append(f"the {'first' if a.quick else 'second'} run alone was quick")
     if x.area in ("robustness", "explanation") and _inputs(a) != _inputs(b):
         said.append("the models take different features")
+    if x.area == "robustness" and a.facts.data.unit != b.facts.data.unit:
+        units = [d.unit or "a unit that the record does not name" for d in (a.facts.data, b.facts.data)]
+        said.append("eps counts {} in the first run, {} in the second".format(*units))
     return "; ".join(said)
 
 

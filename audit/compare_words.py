@@ -70,7 +70,8 @@ def _line(c: Change) -> str:
 
 def _titled(c: Change) -> str:
     """Return the measure's label with where it holds, as far as the label does not say it."""
-    more = [f"{key} {value}" for key, value in sorted(c.where.items()) if str(value) not in c.label]
+    where = {key: f"{v:g}" if isinstance(v, float) else str(v) for key, v in sorted(c.where.items())}
+    more = [f"{key} {value}" for key, value in where.items() if value not in c.label]
     return f"{c.label} ({', '.join(more)})" if more else c.label
 
 

@@ -45,18 +45,15 @@ OF_DECISIONS = (  # what compares decisions with each other, and finds nothing t
 )
 
 
-def found(subject: Subject, *, procedure: bool = False) -> tuple[Concern, ...]:
+def found(subject: Subject, *, procedure: bool = False, trained_here: bool = False) -> tuple[Concern, ...]:
     """Return the concerns of a subject whose outputs are known.
 
     procedure: the configuration says that the verdict is meant for the way of training, not for one network.
+    trained_here: the loss, and so what the outputs mean, is known.
     """
-    tests: tuple[Callable[[Subject], Concern | None], ...] = (
-        _meaning,
-        _one_decision,
-        _copied_target,
-        _repeated_rows,
-    )
+    tests: tuple[Callable[[Subject], Concern | None], ...] = (_one_decision, _copied_target, _repeated_rows)
     concerns = [test(subject) for test in tests]
+    concerns.append(None if trained_here else _meaning(subject))
     concerns.append(None if procedure else _folds(subject.data))
     return tuple(concern for concern in concerns if concern is not None)
 

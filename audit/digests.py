@@ -35,7 +35,7 @@ def dataset_digest(data: Dataset) -> dict[str, str]:
     """Return the digests of each split's rows (inputs, labels, groups, clusters) and of all of them."""
     splits = {name: of_arrays(_rows(split, data)) for name, split in sorted(data.splits.items())}
     features = [(f.name, f.kind, f.mutable, float(f.scale)) for f in data.features]
-    meaning = [data.task, data.classes, data.favourable, features]
+    meaning = [data.task, data.modality, data.classes, data.favourable, features, data.unit]
     bounds = of_arrays([data.low, data.high, data.scale])
     if data.folds is not None:
         meaning.append(of_arrays(data.folds))

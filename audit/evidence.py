@@ -111,6 +111,7 @@ class Measurement(Frozen):
     better: Literal["higher", "lower", "neither"] = "neither"
     where: dict[str, str | float | int] = Field(default_factory=dict)
     unit: str = ""
+    eps_unit: str = Field(default="", description="what the eps of `where` counts, in words after its number")
 
 
 class Column(Frozen):
@@ -212,6 +213,7 @@ class Decision(Frozen):
     where: dict[str, str | float | int] = Field(default_factory=dict)
     estimate: Estimate | None = None
     label: str = ""
+    eps_unit: str = ""
     bound: float | None = None
     bound_level: float | None = None
     p_fail: float | None = None
@@ -259,6 +261,7 @@ class DataFacts(Frozen):
     dropped: dict[str, int] = Field(default_factory=dict)
     repeated_in_test: int = 0
     notes: tuple[str, ...] = ()
+    unit: str = Field(default="", description="what eps counts, in words after its number")
     folds: int | None = Field(
         default=None, description="networks that judge the test rows, each its own fold; null: one judges all"
     )

@@ -12,6 +12,7 @@ from audit.config import SystemConfig
 from audit.digests import model_digest, software
 from audit.evidence import Area, CheckResult, DataFacts, Facts, FeatureFacts, ModelFacts
 from audit.subject import JUDGED, Dataset, Subject
+from audit.subject_unit import eps_unit
 
 ELSEWHERE = {
     "privacy": "Privacy (membership inference) was not measured: no check of it was configured.",
@@ -79,6 +80,7 @@ def _data(data: Dataset) -> DataFacts:
         dropped=dict(source.dropped),
         repeated_in_test=source.repeated_in_test,
         notes=source.notes,
+        unit=eps_unit(data) if data.modality in ("table", "image", "series") else "",
         folds=None if data.folds is None else len(data.folds),
     )
 

@@ -211,6 +211,7 @@ def _decide(
         "rule": rule,
         "where": m.where if m else rule.where,
         "label": m.label if m else rule.measure,
+        "eps_unit": m.eps_unit if m else "",
         "estimate": e,
         "excluded_groups": case.excluded,
         "waiver": waiver,

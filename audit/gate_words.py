@@ -100,7 +100,8 @@ def unknown(name: str, reason: str) -> str:
 
 def name_of(m: Measurement) -> str:
     """Return the measurement's label with where it holds, as far as the label does not say it."""
-    more = [f"{key} {value}" for key, value in sorted(m.where.items()) if str(value) not in m.label]
+    where = {key: f"{v:g}" if isinstance(v, float) else str(v) for key, v in sorted(m.where.items())}
+    more = [f"{key} {value}" for key, value in where.items() if value not in m.label]
     return f"{m.label} ({', '.join(more)})" if more else m.label
 
 

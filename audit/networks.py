@@ -170,7 +170,7 @@ def finished(
     return Assembled(
         model(done),
         network,
-        training=training.told(done, how) if how else None,
+        training=training.told(done, how, data) if how else None,
         save=(lambda folder: checkpoint.save(folder / "weights", done.network.params)) if how else None,
         weights=done.network.params if how else None,
         refit=refit if how else None,

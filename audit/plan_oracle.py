@@ -14,7 +14,7 @@ from audit.clock import Clock
 from audit.config import Loaded
 from audit.evidence import CheckResult, Estimate, Findings, Measurement
 from audit.meaning import OF_NUMBERS
-from audit.metrics.robustness import sample
+from audit.metrics.sampling import sample
 from audit.registry import Context, find
 from audit.subject import JUDGED, Dataset, DecisionRule, Model, Split, Subject
 
@@ -99,7 +99,7 @@ def _unmoved(
 ) -> Findings:
     """Return rates of the rows drawn, all decided rightly wherever they are moved."""
     test = subject.data.test
-    at = sample(len(test), rows, ctx.seed)
+    at = sample(test.id, rows, ctx.seed)
     cluster = None if test.cluster is None else test.cluster[at]
 
     def made(name: str, where: Where) -> Measurement:

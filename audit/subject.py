@@ -24,7 +24,10 @@ UNDECIDED = -1  # what a row with a NaN or an infinite output is decided: equal 
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A column of a table, in its own unit; `scale` is its standard deviation on train, the attacks' unit."""
+    """A column of a table, in its own unit; `scale` is its standard deviation on train, the attacks' unit.
+
+    from_arrays and from_splits measure a scale of 1; another one is declared and stays.
+    """
 
     name: str
     kind: Literal["numeric", "categorical"] = "numeric"
@@ -153,7 +156,9 @@ class Dataset:
 
     `favourable` is the index of the class that is good for the person (in credit data the event is a
     default, so it is 0), None where no class is. `low` and `high` bound the inputs, broadcastable to one
-    example; None means no declared bounds. tokens: of texts, how they become the inputs.
+    example; None means no declared bounds. scale: how far 1 of eps moves each input; None for images: the pixel
+    range, high - low. unit: its name, where neither that nor a table's deviations say it (audit.subject_unit).
+    tokens: of texts, how they become the inputs.
     folds: part[k, n] of a table that is cross-fitted, what each test row is to network k: one that it was trained on,
     stopped by, or judges ('train', 'validation', 'test'). Every row is then a test row, x has one column more
     than there are features, the row's fold, and the split train holds all rows too: as what is usual, not to fit on.
@@ -170,6 +175,7 @@ class Dataset:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     scale: np.ndarray | None = None
+    unit: str = ""
     catalogue: Catalogue | None = None
     tokens: Tokens | None = None
     provenance: Provenance = Provenance()

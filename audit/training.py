@@ -21,6 +21,7 @@ from audit.remedies import parity_rows
 from audit.remedies.options import WAYS, Adversarial, ParityPenalty, Reduction
 from audit.store import write_bytes
 from audit.subject import Dataset, DecisionRule, Model, decide, run_model
+from audit.subject_unit import eps_unit
 
 if TYPE_CHECKING:
     from audit.remedies.hooks import Hooks
@@ -45,7 +46,7 @@ class Course:
         """Return what is special about the training, or nothing."""
         how, changed = self.how, rows_changed(self.how)
         if how.adversarial:
-            return f"{changed} on rows moved against it: {how.adversarial}"
+            return f"{changed} on rows moved against it: {how.adversarial} {eps_unit(self.data)}"
         if how.parity:
             return f"{changed} with a penalty on the gap between groups: {how.parity}"
         return f"{changed} by reductions: {how.reductions}" if how.reductions else changed
@@ -246,7 +247,7 @@ def _hooks(given: ModelConfig, adversarial: Adversarial, data: Dataset) -> Hooks
     return hooks(adversarial, data)
 
 
-def told(done: Done, how: TrainConfig) -> Table | None:
+def told(done: Done, how: TrainConfig, data: Dataset) -> Table | None:
     """Return the loss curve, or the members of a mixture; None where there is nothing to tell."""
     if not done.history:
         return None
@@ -257,7 +258,9 @@ def told(done: Done, how: TrainConfig) -> Table | None:
         if (changed := rows_changed(how))
         else []
     )
-    notes += [f"Of rows moved against the model: {how.adversarial}."] if how.adversarial else []
+    notes += (
+        [f"Of rows moved against the model: {how.adversarial} {eps_unit(data)}."] if how.adversarial else []
+    )
     notes += [f"With the penalty on the gap between groups: {how.parity}."] if how.parity else []
     return Table(
         name="training",

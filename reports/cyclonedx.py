@@ -131,7 +131,13 @@ def _data(record: Record) -> dict[str, Any]:
     """Return the data's component."""
     d = record.facts.data
     rows = ", ".join(f"{numbers.name(name, 20)} {n}" for name, n in sorted(d.splits.items()))
-    told = {"source": d.source, "target": d.target, "rows": rows, "classes": ", ".join(d.classes[:100])}
+    told = {
+        "source": d.source,
+        "target": d.target,
+        "rows": rows,
+        "classes": ", ".join(d.classes[:100]),
+        "eps unit": d.unit,
+    }
     one: dict[str, Any] = {
         "type": "dataset",
         "name": numbers.name(d.name, 120),

@@ -69,6 +69,7 @@ def _data(record: Record) -> list[tuple[str, str]]:
         ("Source of the data", numbers.visible(d.source) or NOT_PROVIDED),
         ("Licence", numbers.visible(d.licence) or NOT_PROVIDED),
     ]
+    rows += [("What eps counts", numbers.name(d.unit, 80))] if d.unit else []
     for attribute, groups in d.groups.items():
         rows.append((f"Groups by {numbers.name(attribute, 40)}", _sizes(groups)))
     dropped = "; ".join(f"{numbers.count(n)}: {numbers.visible(why)}" for why, n in d.dropped.items())

@@ -31,6 +31,7 @@ class Case:
     estimate: Estimate | None
     excluded: tuple[str, ...] = ()
     unit: str = ""
+    eps_unit: str = ""
 
 
 CROSSED = "crossed_"  # begins the names of fairness measures over crossings of attributes
@@ -53,12 +54,21 @@ def of_decision(decision: Decision) -> Case:
     rule = decision.rule
     where = decision.where or rule.where
     label = decision.label or rule.name.replace("_", " ")
-    return Case(rule.check, rule.name, label, where, decision.estimate, decision.excluded_groups)
+    return Case(
+        rule.check,
+        rule.name,
+        label,
+        where,
+        decision.estimate,
+        decision.excluded_groups,
+        "",
+        decision.eps_unit,
+    )
 
 
 def of_measurement(check: str, m: Measurement) -> Case:
     """Return the case of a measurement."""
-    return Case(check, m.name, m.label, m.where, m.estimate, (), m.unit)
+    return Case(check, m.name, m.label, m.where, m.estimate, (), m.unit, m.eps_unit)
 
 
 def extremes(case: Case) -> Extremes | None:
@@ -90,9 +100,10 @@ def group(case: Case, name: str) -> str:
     )
 
 
-def places(where: dict[str, str | float | int]) -> str:
-    """Return where a measurement holds: 'attribute = sex, ε = 0.05'."""
-    return ", ".join(_place(key, value) for key, value in where.items())
+def places(where: dict[str, str | float | int], eps_unit: str = "") -> str:
+    """Return where a measurement holds: 'attribute = sex, ε = 0.05 standard deviations on train'."""
+    of = {"eps": f" {numbers.name(eps_unit, 60)}" if eps_unit else ""}
+    return ", ".join(_place(key, value) + of.get(key, "") for key, value in where.items())
 
 
 def _place(key: str, value: str | float | int) -> str:
@@ -121,7 +132,7 @@ def claim(case: Case, value: str) -> str:
     """Return who or what has this value, without interval: 'The model classifies 0.854 of ...'."""
     phrase = _PHRASES.get((case.check, case.name.removeprefix(CROSSED)))
     text = phrase(case, value) if phrase else None
-    return text or f"{titled(case)} is {value}" + (f" {numbers.name(case.unit, 20)}" if case.unit else "")
+    return text or f"{titled(case)} is {value}" + (f" {numbers.name(case.unit, 60)}" if case.unit else "")
 
 
 def titled(case: Case) -> str:
@@ -133,7 +144,7 @@ def titled(case: Case) -> str:
 def _unnamed(case: Case) -> str:
     """Return the places that the label does not already mention."""
     rest = {k: v for k, v in case.where.items() if not _mentions(case.label, k, v)}
-    return f" ({places(rest)})" if rest else ""
+    return f" ({places(rest, case.eps_unit)})" if rest else ""
 
 
 def _mentions(label: str, key: str, value: str | float | int) -> bool:
@@ -212,7 +223,9 @@ def _attack(case: Case) -> str:
         part
         for part in (
             norm(case.where["norm"]) if "norm" in case.where else "",
-            f"ε = {radius(case.where['eps'])}" if "eps" in case.where else "",
+            f"ε = {radius(case.where['eps'])} {numbers.name(case.eps_unit, 60)}".rstrip()
+            if "eps" in case.where
+            else "",
         )
         if part
     )

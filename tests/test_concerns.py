@@ -48,9 +48,10 @@ def test_an_ordinary_subject_has_none():
 
 def test_logits_that_look_like_probabilities():
     p = 1 / (1 + np.exp(-logits()))
-    (meaning, one) = concerns.found(subject(p))
+    (one, meaning) = concerns.found(subject(p))
     assert (meaning.name, meaning.touches) == ("outputs_meaning", ("*",))
     assert one.name == "one_decision"  # a probability read as log-odds decides for class 1 always
+    assert names(subject(p), trained_here=True) == ["one_decision"]  # its loss says what they are
     (meaning,) = concerns.found(subject(np.stack([1 - p, p], 1), rule="argmax"))
     assert meaning.bears_on("calibration.reliability.calibration_error")
     assert not meaning.bears_on("accuracy.overall.accuracy")  # the largest is the largest either way

@@ -19,7 +19,7 @@ from audit.behaviours.texts import by_words
 from audit.behaviours.told import Outcome, examples, of_examples, of_rows, outcomes, versions, without_score
 from audit.behaviours.written import Changed, Logic, Minimum, Monotone, Written
 from audit.evidence import Estimate, Findings, Measurement
-from audit.metrics.robustness import sample
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Dataset, Split, Subject
 
@@ -85,7 +85,7 @@ def behaviour_tests(subject: Subject, options: BehaviourOptions, ctx: Context) -
         return Findings(measurements=(_measurement("(none)", "rule", "violation_rate", none),))
     _refuse(options, subject.data)
     limit = min(QUICK, options.rows or QUICK) if ctx.quick else options.rows
-    rows = subject.data.test.take(sample(len(subject.data.test), limit, ctx.seed))
+    rows = subject.data.test.take(sample(subject.data.test.id, limit, ctx.seed))
     found: list[Outcome] = []
     listed, cost = [], {"forward": 0, "gradient": 0}
     for done, test in enumerate(options.tests):

@@ -11,7 +11,7 @@ from pydantic import Field
 from audit import stats
 from audit.evidence import Column, Findings, Measurement, Scalar, Table
 from audit.metrics import scope
-from audit.metrics.robustness import sample
+from audit.metrics.sampling import sample
 from audit.outputs import finite
 from audit.registry import Context, Measure, Options, check
 from audit.subject import JUDGED, Split, Subject, probabilities, run_model
@@ -75,7 +75,7 @@ def outside_scope(subject: Subject, options: ScopeOptions, ctx: Context) -> Find
     """
     whole = subject.data.splits[OUTSIDE]
     limit = min(QUICK, options.rows or QUICK) if ctx.quick else options.rows
-    outside = whole.take(sample(len(whole), limit, ctx.seed))
+    outside = whole.take(sample(whole.id, limit, ctx.seed))
     there = _scores(subject, run_model(subject.model, outside.x))
     here = _scores(subject, subject.outputs[JUDGED])
     fitted = _scores(subject, subject.outputs[FITTED]) if FITTED in subject.has else {}

@@ -17,6 +17,7 @@ from audit.attribution.tables import nearest, space_of
 from audit.devices import map_examples
 from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Findings, Measurement, Table
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check
 from audit.registry import nearest as nearest_name
 from audit.subject import Feature, Model, Split, Subject, decide, run_model
@@ -244,8 +245,7 @@ def _summary(subject: Subject, searched: _Searched, options: CounterfactualOptio
 def _drawn(split: Split, asked: np.ndarray, rows: int, seed: int) -> Split:
     """Return so many of the rows asked for at random, the same ones whatever the order of the split."""
     kept = split.take(np.flatnonzero(asked))
-    by_id = np.argsort(kept.id, kind="stable")
-    return kept.take(by_id[np.random.default_rng(seed).permutation(len(kept))[:rows]])
+    return kept.take(sample(kept.id, rows, seed))
 
 
 def _plausible(subject: Subject, searched: _Searched, ok: np.ndarray, seed: int) -> tuple[Measurement, Table]:

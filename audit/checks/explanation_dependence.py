@@ -14,6 +14,7 @@ from audit.attribution.shapley import explained
 from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
 from audit.games.game import ROUNDING, how_to_run, largest
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Feature, Split, Subject
 
@@ -139,8 +140,7 @@ def _refuse(options: DependenceOptions, features: tuple[Feature, ...]) -> None:
 
 def _drawn(split: Split, rows: int, seed: int) -> Split:
     """Return so many rows at random, the same ones whatever the order of the split."""
-    by_id = np.argsort(split.id, kind="stable")
-    return split.take(by_id[np.random.default_rng(seed).permutation(len(split))[:rows]])
+    return split.take(sample(split.id, rows, seed))
 
 
 def _effects(subject: Subject, rows: Split, options: DependenceOptions) -> tuple[list[_Effect], float]:

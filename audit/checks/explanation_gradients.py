@@ -23,6 +23,7 @@ from audit.games.ranking import mean_size, ranking, without_rounding
 from audit.metrics.ranks import rank_correlation
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Subject
+from audit.subject_unit import pixel_range
 from audit.trials import pictures
 
 SAME = 1e-3  # a network's parts must give its outputs to this share of the largest
@@ -254,7 +255,8 @@ def _pictures(subject: Subject, found: _Found, heated: Heat | None, count: int) 
     size = np.abs(found.gradients.values[:count, ..., 0]).sum(axis=-1)
     maps = None if heated is None else upsampled(heated.maps[:count], *x.shape[1:3])[..., 0]
     told = [names[c] if c < len(names) else "" for c in found.column[:count]]
-    return heat.pictures(x, size, maps, told)
+    ends = pixel_range(subject.data)
+    return heat.pictures(x if ends is None else pictures.within(x, *ends), size, maps, told)
 
 
 def _note(found: _Found, o: GradientsOptions) -> str:

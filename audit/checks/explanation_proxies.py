@@ -15,6 +15,7 @@ from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Tabl
 from audit.games.game import ROUNDING, how_to_run, largest
 from audit.metrics.association import associations
 from audit.metrics.categories import MISSING
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Model, Split, Subject
 
@@ -117,8 +118,7 @@ def _quick(options: ProxiesOptions) -> ProxiesOptions:
 
 def _drawn(split: Split, rows: int, seed: int) -> Split:
     """Return so many rows at random, the same ones whatever the order of the split."""
-    by_id = np.argsort(split.id, kind="stable")
-    return split.take(by_id[np.random.default_rng(seed).permutation(len(split))[:rows]])
+    return split.take(sample(split.id, rows, seed))
 
 
 def _parts(subject: Subject, attribute: str, least: float) -> _Parts:

@@ -30,7 +30,7 @@ class AutoAttackOptions(Options):
     eps: tuple[Positive, ...] = Field(
         (0.05,),
         min_length=1,
-        description="radii: standard deviations of a table's features, pixel values in [0, 1] of an image",
+        description="radii: standard deviations of a table's features, shares of an image's pixel range",
     )
     l2_eps: tuple[Positive, ...] = Field(
         (), description="radii for l2 where they differ; empty: those of eps"
@@ -112,8 +112,12 @@ def autoattack(subject: Subject, options: AutoAttackOptions, ctx: Context) -> Fi
     measured = results.measurements(s.target, fallen, TITLE, tables.doubt(signs, probed=options.probes))
     return Findings(
         measurements=measured,
-        tables=(tables.curve(measured, TITLE, _note(options)), _stages(runs), tables.sanity(signs)),
-        not_measured=(*left_out, *_not_run(runs)),
+        tables=(
+            tables.curve(measured, TITLE, _note(options)),
+            _stages(runs, s.target.unit),
+            tables.sanity(signs),
+        ),
+        not_measured=(*left_out, *_not_run(runs, s.target.unit)),
         cost=_cost(runs, spent),
     )
 
@@ -177,11 +181,11 @@ def _note(o: AutoAttackOptions) -> str:
     return f"AutoAttack '{o.version}'{fifth}. Upper bounds: a stronger attack may find more."
 
 
-def _stages(runs: list[_Run]) -> Table:
+def _stages(runs: list[_Run], unit: str) -> Table:
     """Return what each stage was given and what it broke."""
     columns = (
         Column(name="norm", label="Norm", kind="text"),
-        Column(name="eps", label="eps"),
+        Column(name="eps", label=f"eps {unit}"),
         Column(name="stage", label="Stage", kind="text"),
         Column(name="budget", label="Budget a row", kind="text"),
         Column(name="rows", label="Rows attacked", kind="count"),
@@ -214,10 +218,10 @@ def _stages(runs: list[_Run]) -> Table:
     )
 
 
-def _not_run(runs: list[_Run]) -> tuple[str, ...]:
+def _not_run(runs: list[_Run], unit: str) -> tuple[str, ...]:
     """Return the stages that a limit kept from running, and why."""
     left = [t for run in runs for t in run.tried if t.left_out and t.left_out != "no row stands"]
-    return tuple(f"{t.stage.name} at {NAMES[t.norm]}, eps {t.eps:g}: {t.left_out}." for t in left)
+    return tuple(f"{t.stage.name} at {NAMES[t.norm]}, eps {t.eps:g} {unit}: {t.left_out}." for t in left)
 
 
 def _cost(runs: list[_Run], probes: dict[str, int]) -> dict[str, int]:

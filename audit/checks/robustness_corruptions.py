@@ -12,10 +12,11 @@ from pydantic import Field
 from audit import stats
 from audit.errors import DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Table
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Split, Subject, decide, run_model
 from audit.trials import corruptions
-from audit.trials.noise import drawn
+from audit.trials.pictures import within
 
 QUICK_ROWS = 200
 EXACT, PAIRED = "exact (Clopper-Pearson)", "of the rows' paired differences, skewness-corrected t"
@@ -94,7 +95,7 @@ def corruptions_check(subject: Subject, options: CorruptionOptions, ctx: Context
         raise DataError("thresholds of each group decide", "a decision rule that can be run on new inputs")
     every = subject.data.test
     limit = min(options.rows or QUICK_ROWS, QUICK_ROWS) if ctx.quick else options.rows
-    rows = every.take(drawn(every, limit, ctx.seed))
+    rows = every.take(sample(every.id, limit, ctx.seed))
     clean = decide(run_model(subject.model, rows.x), subject.model) == rows.y
     tried = list(_tried(subject, rows, options, ctx))
     measured = list(_measured(clean, tried, rows.cluster))
@@ -110,11 +111,11 @@ def _tried(subject: Subject, rows: Split, options: CorruptionOptions, ctx: Conte
     """Yield every corruption at every severity, what it does to the images and to the decisions."""
     data, model = subject.data, subject.model
     assert data.low is not None and data.high is not None
-    low, high = float(np.min(data.low)), float(np.max(data.high))
+    low, high = np.asarray(data.low, np.float32), np.asarray(data.high, np.float32)
     asked = [(n, s) for n in dict.fromkeys(options.corruptions) for s in sorted(set(options.severities))]
     for done, (name, severity) in enumerate(asked):
         x = corruptions.corrupted(name, severity, rows, low, high, ctx.seed)
-        change = float(np.abs(x - rows.x).mean(dtype=np.float64)) / (high - low)
+        change = float(np.abs(within(x, low, high) - within(rows.x, low, high)).mean(dtype=np.float64))
         yield _Tried(name, severity, decide(run_model(model, x), model) == rows.y, change)
         ctx.tick(done + 1, len(asked))
 

@@ -30,7 +30,7 @@ class FgsmOptions(Options):
     eps: tuple[Positive, ...] = Field(
         (0.02, 0.05, 0.1),
         min_length=1,
-        description="radii: standard deviations of a table's features, pixel values in [0, 1] of an image",
+        description="radii: standard deviations of a table's features, shares of an image's pixel range",
     )
     l2_eps: tuple[Positive, ...] = Field(
         (), description="radii for l2 where they differ; empty: those of eps"

@@ -34,7 +34,7 @@ class MinimumOptions(Options):
     eps: tuple[Positive, ...] = Field(
         (0.02, 0.05, 0.1),
         min_length=1,
-        description="radii that are measured: standard deviations of a table's features, pixel values of an image",
+        description="radii measured: standard deviations of a table's features, shares of an image's pixel range",
     )
     l2_eps: tuple[Positive, ...] = Field(
         (), description="radii for l2 where they differ; empty: those of eps"
@@ -204,6 +204,7 @@ def _median(s: Search, f: _Found) -> Measurement:
         estimate=estimate,
         better="higher",
         where={"norm": f.norm},
+        unit=s.target.unit,
     )
 
 
@@ -217,7 +218,7 @@ def _curve(s: Search, found: list[_Found]) -> Table:
             stands = stats.rate(s.target.correct & (f.size > eps), cluster=s.target.cluster, side="at most")
             rows.append((f.norm, eps, stands))
     note = f"From each row's smallest perturbation, by the {TITLE}. Upper bounds: a stronger attack may find more."
-    return tables.curve_of(rows, "Accuracy at every radius", note)
+    return tables.curve_of(rows, "Accuracy at every radius", note, s.target.unit)
 
 
 def _pictures(s: Search, o: MinimumOptions, found: list[_Found]) -> Table:
@@ -230,7 +231,7 @@ def _pictures(s: Search, o: MinimumOptions, found: list[_Found]) -> Table:
             true = names[t.y[i]]
             decided = "no finite output" if f.decided[i] == UNDECIDED else names[f.decided[i]]
             pairs.append(pictures.Pair(f.norm, t.x[i], f.moved[i], float(f.size[i]), true, decided))
-    return pictures.strip(pairs, float(t.low.min()), float(t.high.max()))
+    return pictures.strip(pairs, t.low, t.high, t.unit)
 
 
 def _cost(s: Search, o: MinimumOptions, norms: int, probes: dict[str, int]) -> dict[str, int]:

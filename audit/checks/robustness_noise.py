@@ -12,8 +12,10 @@ from pydantic import Field
 from audit import stats
 from audit.errors import ConfigError, DataError
 from audit.evidence import Column, Estimate, Findings, Measurement, Scalar, Table
+from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Split, Subject, decide, run_model
+from audit.subject_unit import eps_unit
 from audit.trials import noise
 
 FILL = "train"
@@ -28,7 +30,8 @@ class NoiseOptions(Options):
     """What robustness.noise tries."""
 
     noise: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
-        (0.1, 0.25, 0.5), description="standard deviations of normal noise, in each feature's own on train"
+        (0.1, 0.25, 0.5),
+        description="sizes of normal noise, in each feature's standard deviation on train, or the declared scale",
     )
     draws: int = Field(5, ge=1, description="times that every row is disturbed, at each size of noise")
     lost: tuple[str, ...] | None = Field(
@@ -101,8 +104,8 @@ def noise_check(subject: Subject, options: NoiseOptions, ctx: Context) -> Findin
     """
     _refuse(subject, options)
     every = subject.data.test
-    at = noise.drawn(
-        every, min(options.rows or len(every), QUICK_ROWS) if ctx.quick else options.rows, ctx.seed
+    at = sample(
+        every.id, min(options.rows or len(every), QUICK_ROWS) if ctx.quick else options.rows, ctx.seed
     )
     own = _own(subject, every.take(at))
     draws = min(options.draws, QUICK_DRAWS) if ctx.quick else options.draws
@@ -171,11 +174,11 @@ def _try(own: _Own, where: Where, words: str, inputs: Iterator[np.ndarray]) -> _
 def _noisy(own: _Own, options: NoiseOptions, draws: int, ctx: Context) -> Iterator[_Tried]:
     """Yield every size of noise, where there is a feature that it may move."""
     data = own.subject.data
-    if not any(map(noise.moves, data.features)):
+    if not noise.scales(data).any():
         return
     for size in dict.fromkeys(options.noise):
         inputs = (noise.noisy(data, own.rows, size, draw, ctx.seed) for draw in range(draws))
-        yield _try(own, {"noise": size}, f"noise of {size:g} standard deviations", inputs)
+        yield _try(own, {"noise": size}, f"noise of {size:g} {eps_unit(data)}", inputs)
 
 
 def _lost(own: _Own, options: NoiseOptions, at: np.ndarray, ctx: Context) -> Iterator[_Tried]:
@@ -262,7 +265,7 @@ def _tables(own: _Own, measured: list[Measurement]) -> Iterator[Table]:
         said = "Mean absolute error" if own.numbers else "Accuracy"
         columns = (
             Column(name="series", label="What is disturbed", kind="text"),
-            Column(name="x", label="noise, standard deviations"),
+            Column(name="x", label=f"noise {eps_unit(own.subject.data)}"),
             Column(name="value", label=said, kind=kind),
             Column(name="low", label="Low", kind=kind),
             Column(name="high", label="High", kind=kind),
@@ -296,7 +299,7 @@ def _ranking(own: _Own, measured: list[Measurement], kind: Literal["number", "ra
 def _not_measured(own: _Own, every: int) -> Iterator[str]:
     """Yield what is left open."""
     features = own.subject.data.features
-    still = [f.name for f in features if not noise.moves(f)]
+    still = [f.name for f, s in zip(features, noise.scales(own.subject.data), strict=True) if not s]
     if still:
         yield f"Noise in {', '.join(still)}: fixed, categorical or constant."
     yield "Errors that go together, drift, and noise of another shape: each feature's noise is normal and its own."

@@ -34,7 +34,7 @@ class PgdOptions(Options):
     eps: tuple[Positive, ...] = Field(
         (0.02, 0.05, 0.1),
         min_length=1,
-        description="radii: standard deviations of a table's features, pixel values in [0, 1] of an image",
+        description="radii: standard deviations of a table's features, shares of an image's pixel range",
     )
     l2_eps: tuple[Positive, ...] = Field(
         (), description="radii for l2 where they differ; empty: those of eps"
@@ -104,7 +104,7 @@ def pgd(subject: Subject, options: PgdOptions, ctx: Context) -> Findings:
     return Findings(
         measurements=measured,
         tables=(tables.curve(measured, "PGD", _note(o)), tables.sanity(signs)),
-        not_measured=(*left_out, *tables.unfinished(fallen, "PGD")),
+        not_measured=(*left_out, *tables.unfinished(fallen, "PGD", s.target.unit)),
         cost=_cost(o, runs, spent),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,34 +102,11 @@ def ready(split: Split, task: Task, salt: str, *, tokens: bool = False) -> Split
     )
 
 
-def bounds(
-    made: Mapping[str, Split], low: Any, high: Any, scale: Any, features: Sequence[Feature]
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Return low, high and scale as float32, broadcastable to one example; None where no bounds are given."""
-    if low is None and high is None:
-        return None, None, None
-    if low is None or high is None or isinstance(made["test"].x, Mapping):
-        raise DataError("bounds", "both low and high, for inputs in one array")
-    if scale is None:
-        scale = [f.scale if f.mutable and f.kind == "numeric" else 0.0 for f in features] if features else 1.0
-    arrays = {"low": low, "high": high, "scale": scale}
-    low, high, scale = (np.asarray(array, np.float32) for array in arrays.values())
-    shape = made["test"].x.shape[1:]
-    for name, array in (("low", low), ("high", high), ("scale", scale)):
-        if not _fits(array, shape) or not np.isfinite(array).all():
-            raise DataError(f"{name} of shape {array.shape}", f"finite, broadcastable to one example {shape}")
-    if (low > high).any() or (scale < 0).any():
-        raise DataError("bounds", "low at most high, scale at least 0")
-    outside = sum(int(((split.x < low) | (split.x > high)).sum()) for split in made.values())
-    if outside:
-        raise DataError(
-            f"{outside} input values outside low and high", "every value inside", "widen the bounds"
-        )
-    return low, high, scale
-
-
 def described(made: Mapping[str, Split], features: Sequence[Feature]) -> tuple[Feature, ...]:
-    """Return a table's features; x0, x1, ... with their range and deviation on train where none are given."""
+    """Return a table's features, x0, x1, ... with their range on train where none are given.
+
+    A numeric one without a scale of its own has its deviation on train.
+    """
     x = made["train"].x if len(made["train"]) else made["test"].x
     if isinstance(x, Mapping) or x.ndim != 2:
         if features:
@@ -136,10 +114,19 @@ def described(made: Mapping[str, Split], features: Sequence[Feature]) -> tuple[F
         return ()
     if features and len(features) != x.shape[1]:
         raise DataError(f"{len(features)} features for x of {x.shape[1]} columns", "one a column")
-    return tuple(features) or tuple(
-        Feature(f"x{i}", low=float(c.min()), high=float(c.max()), scale=float(c.std(dtype=np.float64)))
-        for i, c in enumerate(x.T)
+    deviation = [float(c.std(dtype=np.float64)) for c in x.T]
+    if features:
+        own = zip(features, deviation, strict=True)
+        return tuple(replace(f, scale=s) if f.kind == "numeric" and not scaled([f]) else f for f, s in own)
+    return tuple(
+        Feature(f"x{i}", low=float(c.min()), high=float(c.max()), scale=s)
+        for i, (c, s) in enumerate(zip(x.T, deviation, strict=True))
     )
+
+
+def scaled(features: Sequence[Feature]) -> bool:
+    """Tell whether a numeric feature declares a scale: not 1, which stands for its deviation on train."""
+    return any(f.kind == "numeric" and f.scale != 1 for f in features)
 
 
 def modality_of(x: Any) -> Modality:
@@ -182,11 +169,3 @@ def _words(values: np.ndarray) -> np.ndarray:
         MISSING if v is None or v != v or not str(v).strip() else str(v).strip() for v in values.tolist()
     ]
     return np.array(texts, dtype=str)
-
-
-def _fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Return whether the array broadcasts to the shape."""
-    try:
-        return np.broadcast_shapes(array.shape, shape) == shape
-    except ValueError:
-        return False

@@ -9,10 +9,12 @@ import numpy as np
 
 from audit.data import array_checks as checks
 from audit.data import splits
+from audit.data.bounds import bounds
 from audit.data.labels import favourable_index
 from audit.data.roles import SplitPlan, require
 from audit.errors import DataError
 from audit.subject import Dataset, Feature, Inputs, Modality, Provenance, Split, Task, Tokens
+from audit.subject_unit import FEATURES
 
 
 def from_arrays(
@@ -35,6 +37,7 @@ def from_arrays(
     low: Any = None,
     high: Any = None,
     scale: Any = None,
+    unit: str = "",
     source: str = "",
     licence: str = "",
 ) -> Dataset:
@@ -42,6 +45,8 @@ def from_arrays(
 
     The plan draws the splits, by row, by cluster or in the order of time. y: whole numbers from 0 in the order of
     `classes`, a 0/1 matrix (multilabel) or numbers. low and high bound one example; without them attacks cannot run.
+    Images of bytes (uint8) are 0 to 255. eps is a share of an image's pixel range and counts a table's standard
+    deviations on train; `scale` declares what else 1 of eps is of each input, and `unit` names it ("mV").
     Ids are hashed; without them rows are numbered. Raises DataError.
     """
     plan = SplitPlan() if plan is None else plan
@@ -79,6 +84,7 @@ def from_arrays(
         low=low,
         high=high,
         scale=scale,
+        unit=unit,
         source=source,
         licence=licence,
     )
@@ -106,6 +112,7 @@ def from_splits(
     low: Any = None,
     high: Any = None,
     scale: Any = None,
+    unit: str = "",
     source: str = "",
     licence: str = "",
     tokens: Tokens | None = None,
@@ -132,18 +139,21 @@ def from_splits(
     made = {one: split.apart_from(given[one]) for one, split in made.items()}
     made = {one: made.get(one, made["test"].take(np.arange(0))) for one in reversed(splits.NAMES)}
     described = () if tokens is not None else checks.described(made, features)
-    lowest, highest, scales = checks.bounds(made, low, high, scale, described)
+    kind = modality or checks.modality_of(made["test"].x)
+    found = bounds(given, made, kind, described, low, high, scale, unit)
+    declared = FEATURES if scale is None and checks.scaled(features) and kind != "image" else found.unit
     return Dataset(
         name=name,
         task=task,
-        modality=modality or checks.modality_of(made["test"].x),
+        modality=kind,
         splits=made,
         classes=names,
         favourable=favourable_index(favourable, names),
         features=described,
-        low=lowest,
-        high=highest,
-        scale=scales,
+        low=found.low,
+        high=found.high,
+        scale=found.scale,
+        unit=declared,
         tokens=tokens,
         provenance=Provenance(source=source or "arrays", licence=licence, salt=salt),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audit.data import splits
+from audit.data.bounds import refuse_narrow
 from audit.data.labels import favourable_index, refuse_one_class
 from audit.data.roles import SplitPlan
 from audit.errors import DataError
@@ -106,6 +107,15 @@ def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) ->
         raise DataError(
             f"{origin} images: {x.dtype}", "uint8, or finite floats from 0 to 1", "divide them first"
         )
+    whole = 255.0 if x.dtype == np.uint8 else 1.0
+    refuse_narrow(
+        f"{origin} images",
+        float(x.min()),
+        float(x.max()),
+        0.0,
+        whole,
+        "give bytes from 0 to 255, or floats from 0 to 1",
+    )
     return x, y.astype(np.int32)
 
 

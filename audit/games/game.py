@@ -12,6 +12,7 @@ from audit.attribution import margins, players
 from audit.attribution.batching import eagerly
 from audit.devices import map_examples
 from audit.errors import DataError
+from audit.metrics.sampling import sample
 from audit.subject import Model, Split, Subject, meaning_of
 
 FILL = "train"  # the split whose rows stand in for missing inputs
@@ -60,8 +61,7 @@ def game_of(subject: Subject, *, rows: int, background: int, patches: int, seed:
 
 def draw(split: Split, rows: int, seed: int) -> Split:
     """Return so many rows at random, the same ones whatever the order of the split."""
-    by_id = np.argsort(split.id, kind="stable")
-    return split.take(by_id[np.random.default_rng(seed).permutation(len(split))[:rows]])
+    return split.take(sample(split.id, rows, seed))
 
 
 def how_to_run(model: Model) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:

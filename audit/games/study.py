@@ -97,7 +97,7 @@ def masking(s: Study, baseline: str, fills: int, rng: np.random.Generator) -> Ma
 
     The mean of a categorical column is its commonest code.
     """
-    train, n = s.subject.data.splits[FILL].x, len(s.game.rows)
+    train, n = fillers(s.subject), len(s.game.rows)
     if baseline == "mean":
         pool, which = _typical(s.subject)[None], np.zeros((n, 1), int)
     else:
@@ -127,9 +127,15 @@ def worth(s: Study, filled: Masking, *, explained_scale: bool = False) -> Worth:
     return of
 
 
+def fillers(subject: Subject) -> np.ndarray:
+    """Return the train rows' inputs in the order of their ids, from which a generator draws."""
+    train = subject.data.splits[FILL]
+    return train.x[np.argsort(train.id, kind="stable")]
+
+
 def _typical(subject: Subject) -> np.ndarray:
     """Return the mean train row, with the commonest code of each categorical column."""
-    train, features = subject.data.splits[FILL].x, subject.data.features
+    train, features = fillers(subject), subject.data.features
     mean = train.mean(axis=0, dtype=np.float64).astype(train.dtype)
     for i, feature in enumerate(features):
         if feature.kind == "categorical":

@@ -12,12 +12,13 @@ from audit import stats
 from audit.attribution import randomisation
 from audit.attribution.ranks import half_splits, spearman, top_overlap
 from audit.attribution.sensitivity import max_sensitivity
+from audit.errors import DataError
 from audit.evidence import Column, Estimate, Measurement, Table
 from audit.games.explainers import one_by_one
-from audit.games.game import FILL
-from audit.games.study import Study, retrained
+from audit.games.study import Study, fillers, retrained
 from audit.games.trust_options import TrustOptions
 from audit.subject import Model
+from audit.subject_unit import eps_scale, eps_unit, values_of
 
 UNDEFINED = "one of the two explanations is all of one size, so that it ranks nothing"
 BY_CHANCE = "random moves find less than the largest change"
@@ -161,7 +162,7 @@ def moved(s: Study, options: TrustOptions, seed: int) -> Measurement:
     )
     return Measurement(
         name="max_sensitivity",
-        label=f"Largest relative change of {s.name} within {options.radius:g} of the input",
+        label=f"Largest relative change of {s.name} within {options.radius:g} {eps_unit(data)} of the input",
         estimate=_at_least(found[there], left)
         if there.any()
         else stats.not_estimable("every explanation is all zeros, or not finite", n=len(rows)),
@@ -179,8 +180,12 @@ def _reach(s: Study, radius: float) -> np.ndarray:
     """Return how far each input may move: a categorical column stays."""
     data = s.subject.data
     if data.modality == "image":
-        return np.asarray(radius)
-    scale = data.splits[FILL].x.std(axis=0)
+        scale = eps_scale(data)
+        if scale is None:
+            given = "images from {:g} to {:g} without bounds".format(*values_of(data))
+            raise DataError(given, "low and high, of which the radius is a share", "declare low and high")
+        return radius * scale
+    scale = fillers(s.subject).std(axis=0)
     numeric = np.array([f.kind == "numeric" for f in data.columns] or [True] * len(scale))
     return radius * scale * numeric
 
@@ -212,7 +217,7 @@ def stable(
 
 def _other_background(s: Study, row: np.ndarray, seed: int) -> np.ndarray:
     """Return the explanation of one row against train rows of its own."""
-    train, rng = s.subject.data.splits[FILL].x, np.random.default_rng([seed, int(row[0])])
+    train, rng = fillers(s.subject), np.random.default_rng([seed, int(row[0])])
     background = train[rng.integers(len(train), size=len(s.game.background))]
     return _again(s, s.subject.model.params, row, background)
 

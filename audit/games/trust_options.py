@@ -44,7 +44,9 @@ class TrustOptions(Options):
     )
     moves: int = Field(4, ge=1, description="random moves of a row's input")
     radius: float = Field(
-        0.1, gt=0, description="largest move: of a numeric column in standard deviations, of a pixel"
+        0.1,
+        gt=0,
+        description="largest move: of a numeric column in standard deviations, of a pixel as a share of its range",
     )
     cascade: int = Field(4, ge=1, description="most steps from the output layer to all parameters")
     top: int = Field(3, ge=1, description="players counted as the most important, at most half of them")

@@ -16,7 +16,7 @@ class Target(NamedTuple):
     """The rows attacked and the space they may move in; every array of rows has leading axis n.
 
     correct: decided correctly before any attack. number: an integer from the row's id, for random draws.
-    scale, low and high have the shape of one example; scale 0 freezes a feature.
+    scale, low and high have the shape of one example; scale 0 freezes a feature. unit: what eps counts.
     """
 
     x: np.ndarray
@@ -27,13 +27,7 @@ class Target(NamedTuple):
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-
-def sample(n: int, limit: int | None, seed: int) -> np.ndarray:
-    """Return the indices, ascending, of all n rows or of `limit` of them drawn without replacement."""
-    if limit is None or limit >= n:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
+    unit: str = ""
 
 
 def numbers(ids: Iterable[Any]) -> np.ndarray:
@@ -51,7 +45,10 @@ def movable_scale(scale: np.ndarray | None, features: Sequence[Any], shape: tupl
     if scale is None:
         scale = np.array([f.scale for f in features]) if described else np.ones(())
     free = np.array([f.mutable and f.kind == "numeric" for f in features]) if described else np.ones(())
-    return np.broadcast_to(scale * free, shape).astype(np.float32)
+    unit = np.broadcast_to(scale * free, shape).astype(np.float32)
+    if not np.isfinite(unit).all():
+        raise ValueError("a scale that is not finite: no input could be moved")
+    return unit
 
 
 def inside(

@@ -58,7 +58,8 @@ def adversarial_training(subject: Subject, options: AdversarialTraining, bench: 
     tried: list[_Tried] = []
     for candidate in options.candidates:
         model = bench.train(candidate)
-        tried.append(_Tried(str(candidate), model, _score(bench, model)))
+        score = _score(bench, model)
+        tried.append(_Tried(f"{candidate} {score.robust[0].eps_unit}".rstrip(), model, score))
     chosen = _chosen(before, tried, options.accuracy_loss)
     return Choice(
         model=chosen.model if chosen else None,
@@ -110,7 +111,8 @@ def _rule(before: _Tried, options: AdversarialTraining) -> str:
 
 def _place(m: Measurement) -> str:
     """Return where a measurement holds."""
-    return ", ".join(f"{key} {value}" for key, value in m.where.items())
+    said = ", ".join(f"{key} {value}" for key, value in m.where.items())
+    return f"{said} {m.eps_unit}" if m.eps_unit else said
 
 
 def _none(before: _Tried, tried: list[_Tried], loss: float) -> str:

@@ -19,6 +19,7 @@ from audit.errors import ConfigError
 from audit.metrics.robustness import movable_scale
 from audit.remedies.options import BETA, REPLAYS, Adversarial
 from audit.subject import Dataset
+from audit.subject_unit import eps_scale
 
 STATIC = {"static": True}
 
@@ -127,7 +128,7 @@ def _space(options: Adversarial, data: Dataset, step: float) -> Space:
     if isinstance(x, dict) or not np.issubdtype(np.asarray(x).dtype, np.floating):
         raise _refused("inputs that are not one array of real numbers", "continuous inputs")
     shape = np.shape(x)[1:]
-    scale = movable_scale(data.scale, data.features, shape)
+    scale = movable_scale(eps_scale(data), data.features, shape)
     if not scale.any():
         raise _refused("features that are all fixed", "one that may move")
     low, high = (jnp.broadcast_to(jnp.asarray(a, jnp.float32), shape) for a in (data.low, data.high))

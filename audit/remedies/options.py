@@ -38,7 +38,7 @@ class Adversarial(Options):
     )
     norm: Literal["linf", "l2"] = Field("linf", description="norm that bounds a perturbation")
     eps: Positive = Field(
-        description="radius: standard deviations of a table's features, pixel values in [0, 1] of an image"
+        description="radius: standard deviations of a table's features, a share of an image's pixel range"
     )
     steps: int = Field(7, ge=1, description="gradient steps of the attack; free: of that on validation alone")
     step_size: Positive | None = Field(

@@ -16,10 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from audit.devices import map_examples
 from audit.metrics.robustness import numbers
 from audit.subject import Split
+from audit.trials.pictures import within
 
 SIDE = 32.0  # of the images that the constants were chosen for
 REACH = 4.0  # standard deviations of a blur
@@ -59,9 +61,15 @@ class _Shared(NamedTuple):
     across: Any
 
 
-def corrupted(name: str, severity: int, rows: Split, low: float, high: float, seed: int) -> np.ndarray:
-    """Return images[n, h, w, c] (float32) in [low, high], corrupted at a severity from 1 to 5."""
-    x = (np.asarray(rows.x, np.float32) - np.float32(low)) / np.float32(high - low)
+def corrupted(
+    name: str, severity: int, rows: Split, low: ArrayLike, high: ArrayLike, seed: int
+) -> np.ndarray:
+    """Return images[n, h, w, c] (float32) in [low, high], corrupted at a severity from 1 to 5.
+
+    low and high broadcast to one image; what is done is done to the values drawn to [0, 1].
+    """
+    low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
+    x = within(np.asarray(rows.x, np.float32), low, high)
     height, width = x.shape[1:3]
     size, side, number = SIZES[name][severity - 1], min(height, width), numbers(rows.id)
     if name == "shot_noise":
@@ -71,7 +79,7 @@ def corrupted(name: str, severity: int, rows: Split, low: float, high: float, se
         far = size * side / SIDE if name == "motion_blur" else size
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
         out = map_examples(_OF[name], _Shared(key, np.float32(far), *maps), _Rows(x, number), batch=BATCH)
-    return np.clip(low + out * np.float32(high - low), low, high).astype(np.float32)
+    return np.clip(low + out * (high - low), low, high).astype(np.float32)
 
 
 def shot(x: np.ndarray, photons: float, number: np.ndarray, seed: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from audit.attacks.walks import Budget, budgeted_walk
 from audit.attacks.walks_search import square_walk
 from audit.devices import map_examples
 from audit.metrics import sanity
+from audit.metrics.sampling import sample
 from audit.metrics.sanity import Sign
 from audit.subject import decide, run_model
 from audit.trials.search import BATCH, Found, Search, attack_rows, rows_of, shared_of, walk_rows
@@ -42,7 +43,7 @@ class Probed(NamedTuple):
 
 def general(s: Search) -> Probed:
     """Return the signs that do not depend on norm and radius: gradient there, same answer again, logits."""
-    right = np.flatnonzero(s.target.correct)[:SAMPLE]
+    right = _probed(s)
     measure = gradient_rows(s.subject.model.apply, s.loss)
     sizes = _map(measure, shared_of(s, 0.0), s, right) if len(right) else np.zeros(0)
     signs = [*sanity.gradients(sizes), _repeatable(s, right), _not_probabilities(s)]
@@ -55,7 +56,7 @@ def probe(s: Search, norm: Norm, eps: float, standing: np.ndarray) -> Probed:
     Probes that attack harder or otherwise (more steps and starts, one step, noise, no gradient) should fell
     few of those; what they fell is proof all the same, and is returned.
     """
-    right = np.flatnonzero(s.target.correct)[:SAMPLE]
+    right = _probed(s)
     left = right[standing[right]]
     half, full = (_apgd(s, norm, eps, right, steps, on=True) for steps in (STEPS // 2, STEPS))
     signs = [
@@ -74,6 +75,12 @@ def probe(s: Search, norm: Norm, eps: float, standing: np.ndarray) -> Probed:
     forward = 10 * len(right) + (QUERIES + 5) * len(left)
     gradient = round((2.5 + len(WIDER)) * STEPS + 2) * len(right) + (4 * STEPS + 1) * len(left)
     return Probed(signs, felled & standing, forward, gradient)
+
+
+def _probed(s: Search) -> np.ndarray:
+    """Return the rows that are probed: drawn by the seed from those decided correctly, every class among them."""
+    right = np.flatnonzero(s.target.correct)
+    return right[sample(s.target.number[right], SAMPLE, s.ctx.seed, s.target.y[right])]
 
 
 def together(probes: Sequence[Probed]) -> tuple[list[Sign], dict[str, int]]:

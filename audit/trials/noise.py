@@ -6,34 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from audit.metrics.robustness import movable_scale
 from audit.stats.bootstrap import keys, mixed
 from audit.subject import Dataset, Feature, Split
-
-
-def drawn(split: Split, rows: int | None, seed: int) -> np.ndarray:
-    """Return the places of so many rows (all where None), the same rows whatever their order in the split."""
-    order = np.lexsort((split.id, mixed(keys(split.id) ^ _key(f"rows:{seed}"))))
-    return np.sort(order[:rows])
+from audit.subject_unit import eps_scale
 
 
 def noisy(data: Dataset, split: Split, size: float, draw: int, seed: int) -> np.ndarray:
-    """Return x[n, d] with normal noise of `size` scales in every mutable numeric feature, within the bounds.
+    """Return x[n, d] with normal noise of `size` of eps's unit in every mutable numeric feature, within the bounds.
 
     A row's noise is a function of its id, the feature's name, the draw and the seed alone. Features that are
     fixed, categorical or constant keep their values.
     """
-    x, row = np.array(split.x, np.float32), keys(split.id)
+    x, row, scale = np.array(split.x, np.float32), keys(split.id), scales(data)
     for j, feature in enumerate(data.features):
-        if moves(feature):
+        if scale[j] > 0:
             z = _normal(row, f"{seed}:{draw}:{feature.name}")
             low, high = _ends(data, j)
-            x[:, j] = np.clip(x[:, j] + size * feature.scale * z, low, high)
+            x[:, j] = np.clip(x[:, j] + size * scale[j] * z, low, high)
     return x
 
 
-def moves(feature: Feature) -> bool:
-    """Return whether noise may move the feature."""
-    return feature.mutable and feature.kind == "numeric" and feature.scale > 0
+def scales(data: Dataset) -> np.ndarray:
+    """Return how far noise of size 1 moves each feature[d] of a table: 0 where it may not move."""
+    return movable_scale(eps_scale(data), data.columns, (len(data.columns),))[: len(data.features)]
 
 
 def usual(train: Split, feature: Feature, j: int) -> float:

@@ -30,11 +30,11 @@ def drawable(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[2] in (1, 3)
 
 
-def strip(pairs: Sequence[Pair], low: float, high: float) -> Table:
+def strip(pairs: Sequence[Pair], low: np.ndarray, high: np.ndarray, unit: str) -> Table:
     """Return the images beside their smallest successful perturbations; the change is stretched to be seen."""
     columns = (
         Column(name="norm", label="Norm", kind="text"),
-        Column(name="size", label="Size"),
+        Column(name="size", label=f"Size {unit}".strip()),
         Column(name="true", label="True class", kind="text"),
         Column(name="decided", label="Decided as", kind="text"),
         Column(name="input", label="Input", kind="picture"),
@@ -61,12 +61,17 @@ def data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def _row(pair: Pair, low: float, high: float) -> tuple[str | float, ...]:
+def _row(pair: Pair, low: np.ndarray, high: np.ndarray) -> tuple[str | float, ...]:
     """Return the table's row of one image."""
     change = pair.moved.astype(np.float64) - pair.x
     most = np.abs(change).max() or 1.0
-    seen = ((pair.x - low) / (high - low), (pair.moved - low) / (high - low), 0.5 + change / (2 * most))
+    seen = (within(pair.x, low, high), within(pair.moved, low, high), 0.5 + change / (2 * most))
     return (NAMES[pair.norm], pair.size, pair.true, pair.decided, *(data_uri(image) for image in seen))
+
+
+def within(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return images in [0, 1] of images in [low, high]; a value that can only be one thing is 0."""
+    return (x - low) / np.where(high > low, high - low, np.float32(1))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -37,14 +37,14 @@ def measurements(t: Target, runs: Iterable[Fallen], title: str, doubt: str) -> t
         said = "; ".join(filter(None, (doubt, run.doubt)))
         robust = stats.rate(t.correct & ~run.felled, cluster=t.cluster, side="at most")
         both = (e.model_copy(update={"doubt": said}) for e in (robust, _success(t, run.felled)))
-        made += _pair(title, run.norm, run.eps, *both)
+        made += _pair(title, run.norm, run.eps, t.unit, *both)
     return tuple(made)
 
 
 def nothing_moves(t: Target, radii: Iterable[tuple[Norm, float]], title: str) -> tuple[Measurement, ...]:
     """Return that nothing can be said where every feature is held fixed."""
     nothing = stats.not_estimable(NOTHING_MOVES, 0)
-    return (clean(t), *(m for norm, eps in radii for m in _pair(title, norm, eps, nothing, nothing)))
+    return (clean(t), *(m for norm, eps in radii for m in _pair(title, norm, eps, t.unit, nothing, nothing)))
 
 
 def clean(t: Target) -> Measurement:
@@ -58,11 +58,11 @@ def clean(t: Target) -> Measurement:
 
 
 def _pair(
-    title: str, norm: str, eps: float, robust: Estimate, success: Estimate
+    title: str, norm: str, eps: float, unit: str, robust: Estimate, success: Estimate
 ) -> tuple[Measurement, Measurement]:
     """Return the two measurements at a radius."""
     where: dict[str, str | float | int] = {"norm": norm, "eps": eps}
-    at = f"{NAMES[norm]}, eps {eps:g}"
+    at = f"{NAMES[norm]}, eps {eps:g} {unit}"
     return (
         Measurement(
             name="robust_accuracy",
@@ -70,6 +70,7 @@ def _pair(
             estimate=robust,
             better="higher",
             where=where,
+            eps_unit=unit,
         ),
         Measurement(
             name="attack_success",
@@ -77,6 +78,7 @@ def _pair(
             estimate=success,
             better="lower",
             where=where,
+            eps_unit=unit,
         ),
     )
 

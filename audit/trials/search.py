@@ -13,9 +13,11 @@ from audit.attacks.losses import Loss, LossName
 from audit.attacks.mapped import Rows, Shared
 from audit.devices import batch_size, map_examples, mesh, queue_examples
 from audit.errors import DataError
-from audit.metrics.robustness import Target, inside, movable_scale, numbers, sample
+from audit.metrics.robustness import Target, inside, movable_scale, numbers
+from audit.metrics.sampling import sample
 from audit.registry import Context
 from audit.subject import Subject, decide, run_model
+from audit.subject_unit import eps_scale, eps_unit
 
 NAMES: dict[str, str] = {"linf": "L-infinity", "l2": "L2", "l1": "L1"}
 BATCH = 256  # rows a batch at most; larger ones leave more of the last batch to padding
@@ -167,7 +169,7 @@ def _target(subject: Subject, limit: int | None, seed: int) -> Target:
     data = subject.data
     if isinstance(data.test.x, Mapping) or not np.issubdtype(np.asarray(data.test.x).dtype, np.floating):
         raise DataError("the inputs are not one array of real numbers", "continuous inputs", "leave it out")
-    at = sample(len(data.test), limit, seed)
+    at = sample(data.test.id, limit, seed)
     rows = data.test.take(at)
     shape = rows.x.shape[1:]
     return Target(
@@ -176,7 +178,8 @@ def _target(subject: Subject, limit: int | None, seed: int) -> Target:
         correct=subject.predictions()[at] == rows.y,
         number=numbers(rows.id),
         cluster=rows.cluster,
-        scale=movable_scale(data.scale, data.columns, shape),
+        scale=movable_scale(eps_scale(data), data.columns, shape),
         low=np.broadcast_to(np.asarray(data.low, np.float32), shape),
         high=np.broadcast_to(np.asarray(data.high, np.float32), shape),
+        unit=eps_unit(data),
     )

@@ -22,14 +22,14 @@ def curve(measurements: Sequence[Measurement], title: str, note: str) -> Table:
     for norm in dict.fromkeys(str(m.where["norm"]) for m in robust):
         own = [(float(m.where["eps"]), m.estimate) for m in robust if m.where["norm"] == norm]
         rows += [(norm, x, e) for x, e in [(0.0, clean), *own]]
-    return curve_of(rows, f"Accuracy under {title}", note)
+    return curve_of(rows, f"Accuracy under {title}", note, next((m.eps_unit for m in robust), ""))
 
 
-def curve_of(rows: Sequence[tuple[str, float, Estimate]], title: str, note: str) -> Table:
+def curve_of(rows: Sequence[tuple[str, float, Estimate]], title: str, note: str, unit: str) -> Table:
     """Return a curve table of (norm, eps, accuracy)."""
     columns = (
         Column(name="series", label="Norm", kind="text"),
-        Column(name="x", label="eps"),
+        Column(name="x", label=f"eps {unit}".strip()),
         Column(name="value", label="Accuracy", kind="rate"),
         Column(name="low", label="Low", kind="rate"),
         Column(name="high", label="High", kind="rate"),
@@ -91,6 +91,6 @@ def not_measured(s: Search, norms: Iterable[str]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def unfinished(runs: Iterable[Fallen], title: str) -> tuple[str, ...]:
+def unfinished(runs: Iterable[Fallen], title: str, unit: str) -> tuple[str, ...]:
     """Return what a limit kept from being finished, and why."""
-    return tuple(f"{title} at {NAMES[r.norm]}, eps {r.eps:g}: {r.doubt}." for r in runs if r.doubt)
+    return tuple(f"{title} at {NAMES[r.norm]}, eps {r.eps:g} {unit}: {r.doubt}." for r in runs if r.doubt)

@@ -10,7 +10,8 @@ import numpy as np
 
 from audit.attacks.edits import EditKind, edits_at, one_edit, places, without
 from audit.metrics.edit_distance import damerau
-from audit.metrics.robustness import numbers, sample
+from audit.metrics.robustness import numbers
+from audit.metrics.sampling import sample
 from audit.registry import Context
 from audit.subject import Subject, decide, run_model
 from audit.trials.search import loss_of
@@ -59,7 +60,7 @@ class Tried(NamedTuple):
 
 def texts(subject: Subject, limit: int | None, seed: int) -> Texts:
     """Return all test rows, or `limit` of them drawn by the seed."""
-    at = sample(len(subject.data.test), limit, seed)
+    at = sample(subject.data.test.id, limit, seed)
     rows = subject.data.test.take(at)
     assert rows.text is not None
     correct = subject.predictions()[at] == rows.y

@@ -13,8 +13,10 @@ from audit.assemble import read_data, read_model
 from audit.check_run import context
 from audit.config import Loaded, load
 from audit.digests import dataset_digest
-from audit.metrics.robustness import movable_scale, sample
+from audit.metrics.robustness import movable_scale
+from audit.metrics.sampling import sample
 from audit.subject import Dataset, run_model
+from audit.subject_unit import eps_scale
 from audit.trials.search import radii
 from benchmarks.peers.victims import weights
 from models.mlp import MLP, MLPOptions
@@ -52,12 +54,12 @@ def _rows(loaded: Loaded, data: Dataset) -> dict[str, np.ndarray]:
     train, shape = data.splits["train"], data.test.x.shape[1:]
     given = {"x": data.test.x, "y": data.test.y, "train_x": train.x, "train_y": train.y}
     given |= {f"groups/{name}": np.asarray(values, str) for name, values in data.test.groups.items()}
-    given["scale"] = movable_scale(data.scale, data.features, shape)
+    given["scale"] = movable_scale(eps_scale(data), data.features, shape)
     given |= {k: np.broadcast_to(np.asarray(getattr(data, k), np.float32), shape) for k in ("low", "high")}
     for name, options in loaded.options.items():
         seed = context(name, loaded.config.seed, False, None, {}, lambda done, total: None).seed
         if name in ATTACKS:
-            given[f"rows/{name}"] = sample(len(data.test), options.rows, seed)
+            given[f"rows/{name}"] = sample(data.test.id, options.rows, seed)
         if name == "explanation.shapley":
             given[f"rows/{name}"] = _drawn(data.test.id, options.rows, seed)
             given["background"] = train.x[_drawn(train.id, options.background, seed)]

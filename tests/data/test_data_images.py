@@ -45,11 +45,11 @@ def test_idx_files_become_nhwc_floats(tmp_path):
 
 
 def test_images_keep_their_labels(tmp_path):
-    np.savez(tmp_path / "a.npz", x=np.repeat(Y, 4).reshape(60, 2, 2), y=Y)
+    np.savez(tmp_path / "a.npz", x=100 * np.repeat(Y, 4).reshape(60, 2, 2), y=Y)
     data = images.load("a", tmp_path / "a.npz", None, None, None, (), SplitPlan(test=0.3))
     assert [len(split) for split in data.splits.values()] == [30, 6, 6, 18]
     for split in data.splits.values():
-        assert ((split.x * 255).round().reshape(len(split), -1) == split.y[:, None]).all()
+        assert ((split.x * 255).round().reshape(len(split), -1) == 100 * split.y[:, None]).all()
     assert data.classes == ("0", "1", "2")
     assert len({one for split in data.splits.values() for one in split.id}) == 60
 

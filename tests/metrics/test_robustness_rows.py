@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audit.metrics.robustness import batch_of, inside, movable_scale, numbers, sample
+from audit.metrics.robustness import batch_of, inside, movable_scale, numbers
 from audit.metrics.sanity import Tried, beats, does_not_fall, gradients, still_falls
 from audit.subject import Feature
 
@@ -42,12 +42,6 @@ def test_a_row_outside_the_box_may_not_move_further_out():
     for step, counts in ((-1, True), (0, True), (1, False)):
         moved = x + np.array([[step, 0, 0]], np.float32)
         assert inside(x, moved, eps=2.0, norm="linf", **SPACE)[0] == counts
-
-
-def test_sampling_is_seeded_and_without_replacement():
-    assert (sample(10, None, 0) == np.arange(10)).all() and (sample(10, 10, 0) == np.arange(10)).all()
-    a, b, c = sample(1000, 50, 1), sample(1000, 50, 1), sample(1000, 50, 2)
-    assert (a == b).all() and (a != c).any() and len(set(a)) == 50 and (np.diff(a) > 0).all()
 
 
 def test_row_numbers_come_from_the_id_alone():
