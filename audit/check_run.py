@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from audit import row_weights
 from audit.clock import Clock
 from audit.digests import of_json, software, source_digest
 from audit.errors import AuditError
@@ -83,7 +84,7 @@ def run_check(
         raise
     except Exception as error:  # noqa: BLE001  (a check that crashes must block, not end the audit)
         return _result(check, plain, "error", f"{type(error).__name__}: {error}"[:500]), {}, False
-    result = _result(check, plain, "ok", "", findings)
+    result = _result(check, plain, "ok", "", row_weights.judgeable(check, subject.data, findings))
     if kept and not clock.expired():
         kept.keep(digest, result, files)
     return result, files, False

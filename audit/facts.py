@@ -7,10 +7,12 @@ from typing import get_args
 import jax
 import numpy as np
 
+from audit import row_weights
 from audit.assemble import Assembled
 from audit.config import SystemConfig
 from audit.digests import model_digest, software
 from audit.evidence import Area, CheckResult, DataFacts, Facts, FeatureFacts, ModelFacts
+from audit.registry import find
 from audit.subject import JUDGED, Dataset, Subject
 
 ELSEWHERE = {
@@ -48,6 +50,7 @@ def not_measured(results: tuple[CheckResult, ...], subject: Subject) -> tuple[st
             lines.append(
                 ELSEWHERE.get(area, f"{area.capitalize()} was not measured: no check of it finished.")
             )
+    lines += row_weights.said({r.check: find(r.check).weighs for r in results if r.status == "ok"}, subject.data)
     if subject.data.folds is not None:
         lines += [text.format(n=len(subject.data.folds)) for text in FOLDED]
     if "reference" not in subject.data.splits:

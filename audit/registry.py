@@ -60,6 +60,7 @@ class Check:
     """A registered check: its name, area, needs, tasks, measures, options and function.
 
     refuse(options, dataset) raises ConfigError for options that the data cannot answer, before any training.
+    weighs: whether its numbers use declared row weights; where they do not, weighted rows leave nothing to judge.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Check:
     options: type[Options]
     function: Callable[[Any, Any, Context], Findings] = field(repr=False)
     refuse: Callable[[Any, Any], None] = field(default=lambda options, data: None, repr=False)
+    weighs: bool = False
 
     @property
     def says(self) -> str:
@@ -90,10 +92,12 @@ def check(
     needs: tuple[str, ...] = (),
     tasks: tuple[str, ...] = ("binary", "multiclass"),
     refuse: Callable[[Any, Any], None] = lambda options, data: None,
+    weighs: bool = False,
 ) -> Callable[[Callable[..., Findings]], Callable[..., Findings]]:
     """Return a decorator that registers f(subject, options, ctx) -> Findings under this name.
 
     refuse(options, dataset): raises ConfigError, before any training, for options that the data cannot answer.
+    weighs: whether the numbers use the rows' declared weights.
     """
 
     def register(function: Callable[..., Findings]) -> Callable[..., Findings]:
@@ -105,7 +109,7 @@ def check(
                 f"check {name} is registered twice, by {_checks[name].function.__module__} and "
                 f"{function.__module__}"
             )
-        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function, refuse)
+        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function, refuse, weighs)
         return function
 
     return register

@@ -61,6 +61,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def weighted(self) -> bool:
+        """Return whether rows have declared weights that differ: equal ones weigh nothing."""
+        return self.weight is not None and len(self) > 0 and bool((self.weight != self.weight[0]).any())
+
     def take(self, rows: np.ndarray) -> Split:
         """Return the split of these rows (indices or a mask)."""
 

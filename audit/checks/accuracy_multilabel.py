@@ -225,6 +225,4 @@ def _table(
 def _not_measured(subject: Subject) -> tuple[str, ...]:
     """Return what no figure here says."""
     notes = ["Whether the labels are right: the recorded ones are taken as true."]
-    if subject.data.test.weight is not None:
-        notes.append("Weighted figures: the data declare weights, but every row counts once here.")
     return (*notes, "Which labels go together, and whether combinations that cannot be are given.")

@@ -282,5 +282,3 @@ def _not_measured(subject: Subject, tables: Tables, options: LL144Options) -> It
     if len(subject.data.classes) > 2:
         kept = subject.data.classes[subject.data.favourable or 0]
         yield f"The other classes that people are sorted into ({RULE} 5-301(b)(4)): only {kept} is tabulated."
-    if test.weight is not None:
-        yield "Weighted rates: the data declare weights, but every row counts once here."

@@ -312,5 +312,3 @@ def _not_measured(subject: Subject, names: tuple[str, ...]) -> Iterator[str]:
     yield "Whether the targets are biased: every error takes the recorded numbers as true."
     yield "Causal fairness: a gap is a difference between groups, not an effect of the attribute."
     yield f"Crossings of attributes, and attributes other than {', '.join(names)}."
-    if subject.data.test.weight is not None:
-        yield "Weighted means: the data declare weights, but every row counts once here."
