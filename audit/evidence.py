@@ -227,7 +227,13 @@ class DataFacts(Frozen):
     licence: str = ""
     sha256: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
-    repeated_in_test: int = 0
+    repeated_in_test: int | None = Field(
+        default=None,
+        description="test rows with the features and label of a row of another split; null: not counted",
+    )
+    repeated_within_test: int | None = Field(
+        default=None, description="test rows beyond the first of equal features and label; null: not counted"
+    )
     notes: tuple[str, ...] = ()
     folds: int | None = Field(
         default=None, description="networks that judge the test rows, each its own fold; null: one judges all"

@@ -50,7 +50,9 @@ def not_measured(results: tuple[CheckResult, ...], subject: Subject) -> tuple[st
             lines.append(
                 ELSEWHERE.get(area, f"{area.capitalize()} was not measured: no check of it finished.")
             )
-    lines += row_weights.said({r.check: find(r.check).weighs for r in results if r.status == "ok"}, subject.data)
+    lines += row_weights.said(
+        {r.check: find(r.check).weighs for r in results if r.status == "ok"}, subject.data
+    )
     if subject.data.folds is not None:
         lines += [text.format(n=len(subject.data.folds)) for text in FOLDED]
     if "reference" not in subject.data.splits:
@@ -81,6 +83,7 @@ def _data(data: Dataset) -> DataFacts:
         sha256=source.sha256,
         dropped=dict(source.dropped),
         repeated_in_test=source.repeated_in_test,
+        repeated_within_test=source.repeated_within_test,
         notes=source.notes,
         folds=None if data.folds is None else len(data.folds),
     )

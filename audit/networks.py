@@ -57,7 +57,7 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
     """Return a freshly initialised built-in network, or the user's own."""
     from models import build, own
 
-    given, train = order.given, data.splits["train"]
+    given, train = order.given, data.reference
     assert given.network is not None
     if data.catalogue is not None:
         if given.network not in build.OF_HISTORIES:
@@ -78,7 +78,12 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
                 f"model.options={given.options} for a network of your own", "none", "put them in it"
             )
         return own.load(
-            given.network, order.loaded.base, shape=shape, outputs=outputs, seed=seed, x_train=train.x
+            given.network,
+            order.loaded.base,
+            shape=shape,
+            outputs=outputs,
+            seed=seed,
+            x_train=data.splits["train"].x,
         )
     return build.build(
         given.network,
@@ -106,7 +111,7 @@ def finished(
         network = replace(like, params=network.params)
     else:
         of = [given.network, given.options, _code(loaded, given), digests["train"]]
-        network, choice = rewriting.chosen(network, data.splits["train"].x, given.rewrite, of, kept)
+        network, choice = rewriting.chosen(network, data.reference.x, given.rewrite, of, kept)
     if given.weights is not None:
         network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"

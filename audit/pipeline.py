@@ -54,7 +54,7 @@ def run(
     kept = Kept(folder) if reuse else None
 
     with clock("data"):
-        dataset = data if data is not None else read_data(loaded)
+        dataset = data if data is not None else read_data(loaded, ready=model is not None)
         digests = dataset_digest(dataset)
     check_refused.refuse(loaded, dataset)
     given = loaded.config.model

@@ -18,7 +18,10 @@ JUDGED = "test"
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A column of a table, in its own unit; `scale` is its standard deviation on train, the attacks' unit."""
+    """A column of a table, in its own unit; `scale` is its standard deviation on train, the attacks' unit.
+
+    Without training rows it is that of the judged rows.
+    """
 
     name: str
     kind: Literal["numeric", "categorical"] = "numeric"
@@ -105,13 +108,16 @@ class Provenance:
     """Where the data came from and what was done to them.
 
     `salt` is what row ids are hashed with; it stays out of the record, so that ids there can't be guessed.
+    repeated_in_test: test rows whose features and label a row of another split has too; repeated_within_test: those
+    beyond the first copy within test. None: not counted.
     """
 
     source: str = ""
     licence: str = ""
     sha256: str = ""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    repeated_in_test: int = 0
+    repeated_in_test: int | None = None
+    repeated_within_test: int | None = None
     notes: tuple[str, ...] = ()
     salt: str = field(default="", repr=False)
 
@@ -165,6 +171,12 @@ class Dataset:
     def test(self) -> Split:
         """Return the split that is judged."""
         return self.splits[JUDGED]
+
+    @property
+    def reference(self) -> Split:
+        """Return the rows that tell what is usual: the training rows, the judged ones where there are none."""
+        train = self.splits.get("train")
+        return train if train is not None and len(train) else self.test
 
     @property
     def columns(self) -> tuple[Feature, ...]:

@@ -16,6 +16,7 @@ from audit.digests import of_arrays, of_json, software, source_digest
 from audit.errors import ConfigError
 from audit.evidence import Column, Table
 from audit.kept import Kept
+from audit.ready import refuse_training
 from audit.remedies import parity_rows
 from audit.remedies.options import WAYS, Adversarial, ParityPenalty, Reduction
 from audit.store import write_bytes
@@ -71,6 +72,7 @@ def refuse(given: ModelConfig, data: Dataset) -> None:
     """Raise ConfigError, before any work, for a training that these data or outputs do not allow."""
     how = given.train
     if how:
+        refuse_training(data)
         _refuse_changes(how, data)
     for options in (how and how.parity, how and how.reductions):
         if options is not None:

@@ -76,8 +76,10 @@ def class_names(given: Mapping[str, Split], task: Task, classes: Sequence[str]) 
     found = {"binary": 2, "multilabel": given["test"].y.shape[-1]}.get(task, largest + 1)
     if classes and len(classes) != found and not (task == "multiclass" and len(classes) > found):
         raise DataError(f"{len(classes)} classes for {task}", f"{found}")
-    if task != "multilabel" and "train" in given:
-        refuse_one_class(given["train"].y, "the train split")
+    if task != "multilabel":
+        trains = "train" in given and len(given["train"]) > 0
+        where, of = ("the train split", "train") if trains else ("the test split", "test")
+        refuse_one_class(given[of].y, where)
     return tuple(classes) or tuple(map(str, range(found)))
 
 
@@ -127,7 +129,7 @@ def bounds(
 
 
 def described(made: Mapping[str, Split], features: Sequence[Feature]) -> tuple[Feature, ...]:
-    """Return a table's features; x0, x1, ... with their range and deviation on train where none are given."""
+    """Return a table's features; x0, x1, ... with range and deviation on train (else test) where none are given."""
     x = made["train"].x if len(made["train"]) else made["test"].x
     if isinstance(x, Mapping) or x.ndim != 2:
         if features:

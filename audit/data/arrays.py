@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from audit.data import array_checks as checks
-from audit.data import splits
+from audit.data import repeats, splits
 from audit.data.labels import favourable_index
 from audit.data.roles import SplitPlan, require
 from audit.errors import DataError
@@ -40,11 +41,12 @@ def from_arrays(
 ) -> Dataset:
     """Return the dataset of x (a table [n, d], images [n, h, w, c] or a dict of arrays [n, ...]) and y.
 
-    The plan draws the splits, by row, by cluster or in the order of time. y: whole numbers from 0 in the order of
+    Every row is judged, as of a model that is ready; a plan divides them instead, by row, by cluster or in the order of
+    time (a model that is trained here needs training rows). y: whole numbers from 0 in the order of
     `classes`, a 0/1 matrix (multilabel) or numbers. low and high bound one example; without them attacks cannot run.
     Ids are hashed; without them rows are numbered. Raises DataError.
     """
-    plan = SplitPlan() if plan is None else plan
+    plan = SplitPlan(by="none") if plan is None else plan
     _refuse_plan(plan, cluster, time)
     y = np.asarray(y)
     raw = splits.row_numbers("data", len(y)) if id is None else np.asarray(id).astype(str)
@@ -68,7 +70,7 @@ def from_arrays(
         part = splits.by_time(units, every.time, plan, test=True)
     else:
         part = splits.draw(units, splits.strata(y, task), plan, test=True)
-    return from_splits(
+    made = from_splits(
         name,
         task,
         {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)},
@@ -82,13 +84,16 @@ def from_arrays(
         source=source,
         licence=licence,
     )
+    return replace(made, provenance=replace(made.provenance, notes=splits.notes(part, plan)))
 
 
 def _refuse_plan(plan: SplitPlan, cluster: Any, time: Any) -> None:
     """Raise DataError where the plan needs what was not given."""
     if plan.by == "time" and time is None:
         raise DataError("split by=time without times", "time=, one a row")
-    if plan.by == "column" or (plan.by != "time" and (plan.by == "cluster") != (cluster is not None)):
+    if plan.by in ("column", "folds") or (
+        plan.by in ("fraction", "cluster") and (plan.by == "cluster") != (cluster is not None)
+    ):
         raise DataError(
             f"split by={plan.by}, cluster given: {cluster is not None}", "by: cluster with clusters"
         )
@@ -144,5 +149,11 @@ def from_splits(
         high=highest,
         scale=scales,
         tokens=tokens,
-        provenance=Provenance(source=source or "arrays", licence=licence, salt=salt),
+        provenance=Provenance(
+            source=source or "arrays",
+            licence=licence,
+            notes=() if len(made["train"]) else (splits.NO_TRAIN,),
+            salt=salt,
+            **repeats.counted(made),
+        ),
     )

@@ -27,15 +27,20 @@ class Inputs:
 
 
 def encode(
-    numeric: Mapping[str, np.ndarray], categorical: Mapping[str, np.ndarray], roles: Roles, train: np.ndarray
+    numeric: Mapping[str, np.ndarray],
+    categorical: Mapping[str, np.ndarray],
+    roles: Roles,
+    train: np.ndarray,
+    rows_of: str = "train",
 ) -> Inputs:
     """Return the inputs: numeric columns in their own units, then the codes of categorical ones.
 
     A category's code is 1 + its index in Feature.categories, which lists the values seen in train; 0 stands
     for every other. low and high hold every row, so that no clean input lies outside them; a categorical, immutable
-    or constant column has scale 0, which means that no attack moves it.
+    or constant column has scale 0, which means that no attack moves it. rows_of: what the rows of `train` are called
+    ('judged' where there are no training rows).
     """
-    filled, notes = _fill(numeric, train)
+    filled, notes = _fill(numeric, train, rows_of)
     features = [_numeric(name, column, roles, train) for name, column in filled.items()]
     columns = list(filled.values())
     for name, text in categorical.items():
@@ -48,7 +53,8 @@ def encode(
     if not np.isfinite(x).all():
         name = features[int(np.argmin(np.isfinite(x).all(axis=0)))].name
         raise DataError(f"column {name!r} exceeds float32", "magnitudes below 3e38", "use a larger unit")
-    notes += [f"{f.name} is constant in train" for f in features if f.kind == "numeric" and f.scale == 0]
+    where = "train" if rows_of == "train" else "the judged rows"
+    notes += [f"{f.name} is constant in {where}" for f in features if f.kind == "numeric" and f.scale == 0]
     scale = [f.scale if f.mutable and f.kind == "numeric" else 0.0 for f in features]
     low, high = _bounds(features, x)
     return Inputs(x, tuple(features), low, high, np.array(scale, np.float32), tuple(notes))
@@ -73,18 +79,22 @@ def band_names(edges: tuple[float, ...], whole: bool) -> list[str]:
     return [f"under {shown[0]}", *middle, f"{shown[-1]} and over"]
 
 
-def _fill(numeric: Mapping[str, np.ndarray], train: np.ndarray) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the columns with NaN replaced by the train median, and a remark for each such column."""
+def _fill(
+    numeric: Mapping[str, np.ndarray], train: np.ndarray, rows_of: str
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the columns with NaN replaced by the train (or judged) median, and a remark for each such column."""
     filled, notes = dict(numeric), []
     for name, column in numeric.items():
         gone = np.isnan(column)
         if not gone.any():
             continue
         if gone[train].all():
-            raise DataError(f"column {name!r} has no value in train", "values to take a median of", "drop it")
+            raise DataError(
+                f"column {name!r} has no value in the {rows_of} rows", "some to take a median of", "drop it"
+            )
         median = float(np.median(column[train & ~gone]))
         filled[name] = np.where(gone, median, column)
-        notes.append(f"{name}: {int(gone.sum())} missing values became the train median {median:.6g}")
+        notes.append(f"{name}: {int(gone.sum())} missing values became the {rows_of} median {median:.6g}")
     return filled, notes
 
 

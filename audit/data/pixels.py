@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from audit.data import splits
+from audit.data import repeats, splits
 from audit.data.labels import favourable_index, refuse_one_class
 from audit.data.roles import SplitPlan
 from audit.errors import DataError
@@ -48,7 +48,8 @@ def from_images(
     """
     beside = beside or {}
     clustered = "data" in beside and beside["data"].cluster is not None
-    if plan.by not in ("fraction", "cluster") or (plan.by == "cluster") != clustered:
+    asked = plan.by == "cluster"
+    if plan.by not in ("fraction", "cluster", "none") or (plan.by != "none" and asked != clustered):
         raise DataError(
             f"split by={plan.by} for images, cluster given: {clustered}",
             "fraction, or cluster with an array of clusters",
@@ -79,8 +80,8 @@ def from_images(
             source=source,
             licence=licence,
             sha256=sha256,
-            repeated_in_test=_repeated(made["train"], made["test"]),
-            notes=notes,
+            **repeats.counted(made),
+            notes=(*notes, *splits.notes(_parts(made), plan)),
             salt=salt,
         ),
     )
@@ -122,12 +123,16 @@ def _divide(
         made[name] = _split("data", tables, np.flatnonzero(part == name), salt, beside)
     if "test" in tables:
         made["test"] = _split("test", tables, np.arange(len(tables["test"][1])), salt, beside)
-    for name in ("test", "train"):
-        if not len(made[name]):
-            raise DataError(f"the {name} split is empty", "images in it", "change the split's fractions")
-        if name == "train":
-            refuse_one_class(made[name].y, "the train split")
+    if not len(made["test"]):
+        raise DataError("the test split is empty", "images in it", "change the split's fractions")
+    which = "train" if len(made["train"]) else "test"
+    refuse_one_class(made[which].y, f"the {which} split")
     return made
+
+
+def _parts(made: Mapping[str, Split]) -> np.ndarray:
+    """Return the split's name of every row."""
+    return np.repeat(list(made), [len(split) for split in made.values()])
 
 
 def _split(
@@ -149,15 +154,3 @@ def _floats(x: np.ndarray) -> np.ndarray:
 def _fingerprint(x: np.ndarray, y: np.ndarray) -> bytes:
     """Return a digest of images and labels."""
     return hashlib.sha256(x.tobytes()).digest() + hashlib.sha256(y.tobytes()).digest()
-
-
-def _repeated(train: Split, test: Split) -> int:
-    """Return how many test rows have the image and label of a train row."""
-
-    def content(split: Split) -> list[bytes]:
-        return [
-            hashlib.sha256(x.tobytes() + y.tobytes()).digest() for x, y in zip(split.x, split.y, strict=True)
-        ]
-
-    known = set(content(train))
-    return sum(row in known for row in content(test))

@@ -89,13 +89,13 @@ class SplitPlan:
 
     by 'fraction': drawn by the seed within each class. by 'cluster': the same, but whole clusters. by 'time': in
     the order of time, train first and test last, whole clusters where there are any. by 'column': `column` holds
-    the split's name. Fractions are of all rows; train gets the rest. Where test
-    has a file of its own, `test` counts for nothing and the others are fractions of the other file.
+    the split's name. by 'none': every row is judged, by a model that is ready. Fractions are of all rows; train gets
+    the rest. Where test has a file of its own, `test` counts for nothing, the others are fractions of the other file.
     by 'folds': so many `folds`, drawn by the seed within each class, whole clusters where there are any; each is judged
     by a network trained on the others, of which `validation` is a fraction, and no row calibrates.
     """
 
-    by: Literal["fraction", "column", "cluster", "time", "folds"] = "fraction"
+    by: Literal["fraction", "column", "cluster", "time", "folds", "none"] = "fraction"
     column: str | None = None
     validation: float = 0.1
     calibration: float = 0.1
@@ -104,7 +104,7 @@ class SplitPlan:
     folds: int | None = None
 
     def __post_init__(self) -> None:
-        require(self.by, ("fraction", "column", "cluster", "time", "folds"), "split by")
+        require(self.by, ("fraction", "column", "cluster", "time", "folds", "none"), "split by")
         if (self.by == "folds") != (self.folds is not None) or (self.folds or 2) < 2:
             raise DataError(
                 f"split by={self.by!r}, folds={self.folds}", "two folds or more with by: folds alone"

@@ -15,7 +15,7 @@ from audit.attribution.masking import Masking, masked
 from audit.attribution.shapley import explained
 from audit.errors import DataError
 from audit.games.explainers import Effort, Explain, Name, explainer, one_by_one
-from audit.games.game import FILL, Game, explained_column, how_to_run
+from audit.games.game import Game, explained_column, how_to_run
 from audit.subject import Model, Subject
 
 BASELINES = ("mean", "train")
@@ -97,7 +97,7 @@ def masking(s: Study, baseline: str, fills: int, rng: np.random.Generator) -> Ma
 
     The mean of a categorical column is its commonest code.
     """
-    train, n = s.subject.data.splits[FILL].x, len(s.game.rows)
+    train, n = s.subject.data.reference.x, len(s.game.rows)
     if baseline == "mean":
         pool, which = _typical(s.subject)[None], np.zeros((n, 1), int)
     else:
@@ -129,7 +129,7 @@ def worth(s: Study, filled: Masking, *, explained_scale: bool = False) -> Worth:
 
 def _typical(subject: Subject) -> np.ndarray:
     """Return the mean train row, with the commonest code of each categorical column."""
-    train, features = subject.data.splits[FILL].x, subject.data.features
+    train, features = subject.data.reference.x, subject.data.features
     mean = train.mean(axis=0, dtype=np.float64).astype(train.dtype)
     for i, feature in enumerate(features):
         if feature.kind == "categorical":

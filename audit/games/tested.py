@@ -14,7 +14,6 @@ from audit.attribution.ranks import half_splits, spearman, top_overlap
 from audit.attribution.sensitivity import max_sensitivity
 from audit.evidence import Column, Estimate, Measurement, Table
 from audit.games.explainers import one_by_one
-from audit.games.game import FILL
 from audit.games.study import Study, retrained
 from audit.games.trust_options import TrustOptions
 from audit.subject import Model
@@ -172,7 +171,7 @@ def _reach(s: Study, radius: float) -> np.ndarray:
     data = s.subject.data
     if data.modality == "image":
         return np.asarray(radius)
-    scale = data.splits[FILL].x.std(axis=0)
+    scale = data.reference.x.std(axis=0)
     numeric = np.array([f.kind == "numeric" for f in data.columns] or [True] * len(scale))
     return radius * scale * numeric
 
@@ -204,7 +203,7 @@ def stable(
 
 def _other_background(s: Study, row: np.ndarray, seed: int) -> np.ndarray:
     """Return the explanation of one row against train rows of its own."""
-    train, rng = s.subject.data.splits[FILL].x, np.random.default_rng([seed, int(row[0])])
+    train, rng = s.subject.data.reference.x, np.random.default_rng([seed, int(row[0])])
     background = train[rng.integers(len(train), size=len(s.game.background))]
     return _again(s, s.subject.model.params, row, background)
 
