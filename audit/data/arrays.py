@@ -10,7 +10,7 @@ import numpy as np
 
 from audit.data import array_checks as checks
 from audit.data import repeats, splits
-from audit.data.labels import favourable_index
+from audit.data.labels import favourable_index, without_rows
 from audit.data.roles import SplitPlan, require
 from audit.errors import DataError
 from audit.subject import Dataset, Feature, Inputs, Modality, Provenance, Split, Task, Tokens
@@ -49,17 +49,10 @@ def from_arrays(
     plan = SplitPlan(by="none") if plan is None else plan
     _refuse_plan(plan, cluster, time)
     y = np.asarray(y)
-    raw = splits.row_numbers("data", len(y)) if id is None else np.asarray(id).astype(str)
-    every = Split(
-        x={key: np.asarray(value) for key, value in x.items()} if isinstance(x, Mapping) else np.asarray(x),
-        y=y,
-        id=raw,
-        groups={key: np.asarray(value) for key, value in (groups or {}).items()},
-        cluster=None if cluster is None else np.asarray(cluster).astype(str),
-        weight=None if weight is None else np.asarray(weight),
-        time=None if time is None else np.asarray(time),
-        legitimate={key: np.asarray(value) for key, value in (legitimate or {}).items()},
-    )
+    raw = splits.row_numbers("data", len(y)) if id is None else id
+    given = Split(x, y, raw, groups or {}, cluster, weight, time, legitimate or {})
+    every = checks.plain(given, "data")
+    y, raw = every.y, every.id
     checks.refuse_lengths(every, "data")
     splits.refuse_repeats(raw, "id")
     checks.refuse_labels(y, task, len(classes), "data")
@@ -84,7 +77,10 @@ def from_arrays(
         source=source,
         licence=licence,
     )
-    return replace(made, provenance=replace(made.provenance, notes=splits.notes(part, plan)))
+    if plan.by != "none":
+        return made
+    said = (splits.ALL.format(n=len(part)), *made.provenance.notes)
+    return replace(made, provenance=replace(made.provenance, notes=said))
 
 
 def _refuse_plan(plan: SplitPlan, cluster: Any, time: Any) -> None:
@@ -119,6 +115,7 @@ def from_splits(
 
     tokens: for texts, how the splits' `text` became their `x`; the modality is then text.
     """
+    given = {one: checks.plain(split, one) for one, split in given.items()}
     for one, split in given.items():
         require(one, splits.NAMES, "split")
         checks.refuse_lengths(split, one)
@@ -137,6 +134,9 @@ def from_splits(
     made = {one: made.get(one, made["test"].take(np.arange(0))) for one in reversed(splits.NAMES)}
     described = () if tokens is not None else checks.described(made, features)
     lowest, highest, scales = checks.bounds(made, low, high, scale, described)
+    unseen = ()
+    if task == "multiclass" and classes:
+        unseen = without_rows(np.concatenate([split.y for split in made.values()]), names)
     return Dataset(
         name=name,
         task=task,
@@ -152,7 +152,7 @@ def from_splits(
         provenance=Provenance(
             source=source or "arrays",
             licence=licence,
-            notes=() if len(made["train"]) else (splits.NO_TRAIN,),
+            notes=(*unseen, *(() if len(made["train"]) else (splits.NO_TRAIN,))),
             salt=salt,
             **repeats.counted(made),
         ),

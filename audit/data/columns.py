@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from audit.data.frames import MISSING, numbers
+from audit.data.frames import numbers
 from audit.data.roles import Roles
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Feature
 
 
@@ -58,6 +59,29 @@ def encode(
     scale = [f.scale if f.mutable and f.kind == "numeric" else 0.0 for f in features]
     low, high = _bounds(features, x)
     return Inputs(x, tuple(features), low, high, np.array(scale, np.float32), tuple(notes))
+
+
+def refuse_unseen(
+    categorical: Mapping[str, np.ndarray], features: tuple[Feature, ...], test: np.ndarray
+) -> None:
+    """Raise DataError where no test row of its own file holds a value of a column that the training rows hold."""
+    for feature in features:
+        if feature.kind != "categorical":
+            continue
+        known = set(feature.categories) - {MISSING}
+        met = set(categorical[feature.name][test].tolist()) - {MISSING}
+        if known and met and not known & met:
+            raise DataError(
+                f"column {feature.name!r}: {_some(met)} in the test file, {_some(known)} in training",
+                "values that both files hold",
+                "write them one way in both files, or derive one from the other",
+            )
+
+
+def _some(values: set[str]) -> str:
+    """Return a few of the values, quoted."""
+    first = sorted(values)[:3]
+    return ", ".join(map(repr, first)) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
 
 
 def groups(text: np.ndarray, column: str, roles: Roles) -> np.ndarray:

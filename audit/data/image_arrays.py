@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from audit.data import files
+from audit.data import files, names
 from audit.data.columns import band_names
-from audit.data.frames import MISSING
 from audit.data.pixels import Beside
 from audit.data.roles import require
 from audit.errors import DataError
+from audit.names import MISSING, name_of
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def class_names(given: Arrays, path: Path) -> tuple[str, ...]:
     """Return the classes' names, none where no array holds them."""
     if given.classes is None:
         return ()
-    names = _npz(path)
-    require(given.classes, names, "arrays.classes")
-    found = tuple(str(one).strip() for one in np.ravel(names[given.classes]))
+    arrays = _npz(path)
+    require(given.classes, arrays, "arrays.classes")
+    found = tuple(map(name_of, np.ravel(arrays[given.classes])))
     if len(set(found)) < len(found) or not all(found):
         raise DataError(f"arrays.classes={given.classes!r} holds {found[:6]}", "distinct names")
     return found
@@ -89,7 +89,7 @@ def _cluster(
     values = _of(arrays, name, suffix, path)
     if values.shape != (n,):
         raise DataError(f"arrays.cluster={name!r} of shape {values.shape}", f"({n},), one an image")
-    return values.astype(str)
+    return names.of(values)
 
 
 def _groups(values: np.ndarray, attribute: str, given: Arrays, n: int) -> np.ndarray:
@@ -101,13 +101,12 @@ def _groups(values: np.ndarray, attribute: str, given: Arrays, n: int) -> np.nda
             raise DataError(
                 f"arrays.groups: {attribute} of shape {values.shape}", "bands, or one value an image"
             )
-        texts = np.array([str(one).strip() or MISSING for one in values.tolist()])
-        return np.where(texts == "nan", MISSING, texts) if values.dtype.kind == "f" else texts
+        return names.of(values, f"arrays.groups: {attribute}")
     if values.dtype.kind not in "iuf":
         raise DataError(f"arrays.bands: {attribute} holds {values.dtype}", "numbers")
     least, edges = values.reshape(n, -1).astype(np.float64).min(axis=1), given.bands[attribute]
     if not edges or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
         raise DataError(f"arrays.bands: {attribute}={tuple(edges)}", "one or more edges in rising order")
     whole = values.dtype.kind in "iu" and all(edge == round(edge) for edge in edges)
-    names = np.array([*band_names(tuple(edges), whole), MISSING])
-    return names[np.where(np.isnan(least), len(edges) + 1, np.digitize(least, edges))]
+    bands = np.array([*band_names(tuple(edges), whole), MISSING])
+    return bands[np.where(np.isnan(least), len(edges) + 1, np.digitize(least, edges))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audit.data import repeats, splits
-from audit.data.labels import favourable_index, refuse_one_class
+from audit.data.labels import favourable_index, numbered, refuse_one_class, without_rows
 from audit.data.roles import SplitPlan
 from audit.errors import DataError
 from audit.subject import Dataset, Provenance, Split
@@ -56,10 +56,12 @@ def from_images(
             "or give the test images their own file",
         )
     tables = {"data": (x, y)} if test is None else {"data": (x, y), "test": test}
-    names = tuple(classes) or tuple(
-        map(str, range(int(max(v.max(initial=0) for _, v in tables.values())) + 1))
-    )
-    tables = {origin: _checked(*pair, names, origin) for origin, pair in tables.items()}
+    tables = {origin: _checked(*pair, origin) for origin, pair in tables.items()}
+    names = numbered([labels for _, labels in tables.values()], classes, "the labels")
+    for origin, (_, labels) in tables.items():
+        if labels.min() < 0 or labels.max() >= len(names):
+            given = f"{origin} labels from {labels.min()} to {labels.max()}"
+            raise DataError(given, f"0 to {len(names) - 1}", "mend classes")
     shapes = {pair[0].shape[1:] for pair in tables.values()}
     if len(shapes) > 1:
         raise DataError(f"train and test images have shapes {sorted(shapes)}", "one shape")
@@ -81,13 +83,17 @@ def from_images(
             licence=licence,
             sha256=sha256,
             **repeats.counted(made),
-            notes=(*notes, *splits.notes(_parts(made), plan)),
+            notes=(
+                *notes,
+                *without_rows(np.concatenate([split.y for split in made.values()]), names),
+                *splits.notes(_parts(made), plan),
+            ),
             salt=salt,
         ),
     )
 
 
-def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) -> Pair:
+def _checked(x: np.ndarray, y: np.ndarray, origin: str) -> Pair:
     """Return images with a channel axis and int32 labels; DataError where they cannot be used."""
     if x.ndim == 3:
         x = x[..., None]
@@ -98,10 +104,6 @@ def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) ->
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise DataError(
             f"{origin} labels: {y.dtype}{list(y.shape)}", f"whole numbers [{len(x)}], one an image"
-        )
-    if y.min() < 0 or y.max() >= len(names):
-        raise DataError(
-            f"{origin} labels from {y.min()} to {y.max()}", f"0 to {len(names) - 1}", "mend classes"
         )
     if x.dtype != np.uint8 and not (x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1):
         raise DataError(

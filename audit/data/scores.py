@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from audit.data import files, frames, splits
-from audit.data.frames import MISSING
 from audit.data.roles import require
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import JUDGED, Dataset
 
 Outputs = Literal["logits", "probabilities", "values"]

@@ -85,6 +85,8 @@ def from_frame(
         trains = bool((part == "train").any())
         reference, rows_of = (part == "train", "train") if trains else (part == "test", "judged")
         inputs = columns.encode(rows.numeric, categorical, roles, reference, rows_of)
+        if test_frame is not None and trains:
+            columns.refuse_unseen(categorical, inputs.features, part == "test")
         every = _every(rows, inputs.x, label.y, roles)
         made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
         repeated, more = repeats.counted(made), splits.notes(part, plan)

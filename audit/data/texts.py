@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from audit.data import columns, frames, labels, repeats, splits, vocabulary
-from audit.data.frames import MISSING
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
 from audit.data.vocabulary import VocabularyPlan
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Dataset, Provenance, Split, Task, Tokens
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -61,7 +61,7 @@ def from_frame(
 
     Texts are NFC; one that occurs again (but for case and blanks) lies on one side of a drawn split.
     """
-    rows = collect(frame, test_frame, replace(roles, categorical=(text,)), plan, task)
+    rows = collect(frame, test_frame, replace(roles, free=(text,)), plan, task)
     rows, texts = _written(rows, text)
     same = np.array([plain(one) for one in texts], object)
     label = labels.encode(rows.text, roles, task)

@@ -82,7 +82,7 @@ def test_repeated_images_are_counted():
         (X[:50], Y, (), "whole numbers [50]"),
         (X, Y.astype(float), (), "whole numbers [60]"),
         (X, Y, ("a", "b"), "labels from 0 to 2; expected 0 to 1"),
-        (X, Y.astype(int) - 1, (), "labels from -1 to 1"),
+        (X, Y.astype(int) - 1, (), "labels: from -1 to 1"),
         (X.reshape(60, 12), Y, (), "images of shape (60, 12)"),
         (np.zeros((60, 3, 8, 8)), Y, (), "[n, height, width, channels]"),
         (X.astype(float), Y, (), "finite floats from 0 to 1"),
