@@ -16,6 +16,7 @@ _PUBLIC = {
     "Feature": "audit.subject",
     "Model": "audit.subject",
     "Split": "audit.subject",
+    "SplitPlan": "audit.data.roles",
     "from_arrays": "audit.data.arrays",
     "from_splits": "audit.data.arrays",
     "AuditError": "audit.errors",

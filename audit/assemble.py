@@ -11,6 +11,7 @@ from audit import crossfit, networks, parity, scaling, training
 from audit.config import (
     DecisionConfig,
     EmbeddedData,
+    ImageData,
     InteractionData,
     Loaded,
     ModelConfig,
@@ -20,6 +21,7 @@ from audit.config import (
 from audit.errors import ConfigError, ModelError, users_code
 from audit.kept import Kept
 from audit.networks import Assembled, Order, Tick
+from audit.ready import plan_of, refuse_guesses
 from audit.subject import Dataset, DecisionRule, Model, with_meaning
 
 if TYPE_CHECKING:
@@ -30,12 +32,8 @@ if TYPE_CHECKING:
 Kind = Literal["argmax", "threshold", "each", "top_k", "none"]
 
 
-def read_data(loaded: Loaded) -> Dataset:
-    """Return the dataset of the configuration's data block."""
-    from audit.data import embedded, images, tables
-    from audit.data.derived import Derived
-    from audit.data.roles import Roles, SplitPlan
-
+def read_data(loaded: Loaded, *, ready: bool = False) -> Dataset:
+    """Return the dataset of the configuration's data block; ready: a model is given in Python, none trained here."""
     data = loaded.config.data
     if data is None:
         raise ConfigError("data is missing", "a data block, or a Dataset given to audit.run", "add it")
@@ -43,10 +41,20 @@ def read_data(loaded: Loaded) -> Dataset:
         from audit import read_interactions
 
         return read_interactions.read(loaded, data)
+    found = _read(loaded, data, plan_of(loaded, data, ready=ready))
+    refuse_guesses(loaded, found, ready=ready)
+    return found
+
+
+def _read(loaded: Loaded, data: EmbeddedData | TableData | ImageData | TextData, plan: SplitPlan) -> Dataset:
+    """Return the dataset of a block of tables, images or texts."""
+    from audit.data import embedded, images, tables
+    from audit.data.derived import Derived
+    from audit.data.roles import Roles
+
     images_inside = isinstance(data, EmbeddedData) and data.dataset == "digits"
-    if data.split.by == "folds" and (images_inside or not isinstance(data, TableData | EmbeddedData)):
+    if plan.by == "folds" and (images_inside or not isinstance(data, TableData | EmbeddedData)):
         raise ConfigError(f"{crossfit.FOLDS} for what is no table", "a table", "split by fraction")
-    plan = SplitPlan(**data.split.model_dump(exclude={"judge"}), seed=loaded.config.seed)
     if isinstance(data, EmbeddedData):
         return embedded.load(data.dataset, plan)
     name = data.name or loaded.config.name
@@ -54,8 +62,7 @@ def read_data(loaded: Loaded) -> Dataset:
         return tables.load(
             name,
             data.task,
-            loaded.path(data.path, data.obtain),
-            _optional(loaded, data.test, data.obtain),
+            *_files(loaded, data),
             Roles(**data.columns.model_dump(exclude={"derive"})),
             plan,
             derive={name: Derived(**one.model_dump()) for name, one in data.columns.derive.items()},
@@ -68,7 +75,7 @@ def read_data(loaded: Loaded) -> Dataset:
     named = images.Arrays(**data.arrays.model_dump()) if data.arrays else None
     return images.load(
         name,
-        loaded.path(data.path, data.obtain),
+        _optional(loaded, data.path, data.obtain),
         _optional(loaded, data.labels, data.obtain),
         _optional(loaded, data.test, data.obtain),
         _optional(loaded, data.test_labels, data.obtain),
@@ -92,8 +99,7 @@ def _texts(loaded: Loaded, data: TextData, name: str, plan: SplitPlan) -> Datase
     found = texts.load(
         name,
         data.task,
-        loaded.path(data.path, data.obtain),
-        _optional(loaded, data.test, data.obtain),
+        *_files(loaded, data),
         given.pop("text"),
         Roles(**given),
         plan,
@@ -106,6 +112,13 @@ def _texts(loaded: Loaded, data: TextData, name: str, plan: SplitPlan) -> Datase
         return found
     path, licence = loaded.path(data.outside.path, data.outside.obtain), data.outside.licence
     return outside.added(found, path, data.outside.text, obtain=data.outside.obtain, licence=licence)
+
+
+def _files(loaded: Loaded, data: TableData | TextData) -> tuple[Path, Path | None]:
+    """Return the file of rows, and that of test rows where it is another."""
+    first, second = (data.path, data.test) if data.path is not None else (data.test, None)
+    assert first is not None
+    return loaded.path(first, data.obtain), _optional(loaded, second, data.obtain)
 
 
 def read_model(

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ConfigError
-from audit.metrics.categories import JOIN, MISSING
+from audit.metrics.categories import JOIN
+from audit.names import name_of
 from audit.registry import nearest
 
 CROSSED = "crossed_"  # measures of crossings have names of their own: a rule on sex and race is none on both
@@ -75,6 +76,6 @@ def grouping(columns: Mapping[str, np.ndarray], axes: tuple[str, ...]) -> Groupi
 def levels(values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     """Return a column's values as text, sorted, and each row's place[n] among them."""
     codes, met = pd.factorize(np.asarray(values, object), use_na_sentinel=False)
-    text = [MISSING if pd.isna(value) else str(value) for value in met]
+    text = [name_of(value) for value in met]
     names = tuple(sorted(set(text)))
     return names, np.asarray([names.index(value) for value in text], int)[codes]

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from audit import outputs
+from audit import outputs, row_weights
 from audit.check_outputs import told
 from audit.clock import Clock
 from audit.digests import of_json, software, source_digest
@@ -89,7 +89,7 @@ def run_check(
         raise
     except BaseException as error:  # noqa: BLE001  (a check that crashes or exits must block, not end the audit)
         return _result(check, plain, "error", f"{type(error).__name__}: {error}"[:500]), {}, False
-    result = _result(check, plain, "ok", "", findings)
+    result = _result(check, plain, "ok", "", row_weights.judgeable(check, subject.data, findings))
     if kept and not clock.expired():
         kept.keep(digest, result, files)
     return result, files, False

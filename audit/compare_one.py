@@ -113,7 +113,7 @@ def _no_number(x: Estimate, y: Estimate) -> str:
 def _no_bounds(x: Estimate, y: Estimate) -> str:
     """Return why two values have no bounds that belong together, or nothing."""
     if x.kind != "bounded" or y.kind != "bounded":
-        return "it is descriptive, shown without an honest interval"
+        return x.reason or y.reason or "it is descriptive, shown without an honest interval"
     s, t = x.statistic, y.statistic
     grouped = (GroupRates, GroupMeans)
     if isinstance(s, grouped) and isinstance(t, grouped) and set(s.groups) != set(t.groups):

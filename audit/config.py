@@ -13,6 +13,7 @@ from audit import yaml_text
 from audit.config_errors import validated
 from audit.config_interactions import InteractionData
 from audit.config_parts import DerivedColumn, ImageArrays
+from audit.config_split import ALONE, WHOLE, SplitConfig, refuse_no_file
 from audit.config_texts import OutsideTexts, TextColumns, TokensConfig
 from audit.config_training import TrainConfig
 from audit.errors import ConfigError
@@ -25,44 +26,6 @@ from audit.remedies.options import Parity
 
 VERSION = 1
 Formats = Literal["html", "markdown", "sarif", "junit", "model_card", "cyclonedx", "intoto", "csv", "parquet"]
-
-
-class SplitConfig(Frozen):
-    """How rows are divided; fractions are of all rows (of the training file where test is a file)."""
-
-    by: Literal["fraction", "column", "cluster", "time", "folds"] = Field(
-        default="fraction",
-        description="time: train is earliest and test latest, whole clusters where there are any; folds: every row "
-        "is judged, by a network that was trained without its fold",
-    )
-    column: str | None = Field(
-        default=None, description="by column: holds train, validation, calibration or test"
-    )
-    validation: float = Field(default=0.1, ge=0, lt=1)
-    calibration: float = Field(default=0.1, ge=0, lt=1)
-    test: float = Field(default=0.2, ge=0, le=1)
-    folds: int | None = Field(default=None, ge=2, le=20, description="by folds: how many, 5 unless said")
-    judge: Literal["model", "training_procedure"] = Field(
-        default="model",
-        description="by folds: training_procedure says that the verdict is meant for the way of training, whose "
-        "networks are judged, and not for one network to be released; without it folds cannot PASS",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _folded(cls, given: Any) -> Any:
-        """Return the block with what `by: folds` leaves no choice in."""
-        if not isinstance(given, dict):
-            return given
-        if given.get("by") != "folds":
-            if given.get("folds") is not None or given.get("judge", "model") != "model":
-                raise ValueError("folds, or judge: training_procedure, without by: folds")
-            return given
-        if given.get("calibration", 0) != 0 or given.get("test", 1) != 1:
-            raise ValueError(
-                "by: folds with calibration or test rows apart: every row is judged; leave both out"
-            )
-        return {"folds": 5, **given, "calibration": 0.0, "test": 1.0}
 
 
 class Columns(Frozen, coerce_numbers_to_str=True):
@@ -98,7 +61,7 @@ class EmbeddedData(Frozen):
 
     source: Literal["embedded"]
     dataset: Literal["diabetes", "digits"]
-    split: SplitConfig = SplitConfig()
+    split: SplitConfig | None = Field(default=None, description=WHOLE)
 
 
 class TableData(Frozen):
@@ -107,13 +70,18 @@ class TableData(Frozen):
     source: Literal["table"]
     name: str = ""
     task: Literal["binary", "multiclass", "multilabel", "regression", "ranking"] = "binary"
-    path: str
+    path: str | None = Field(default=None, description=ALONE)
     test: str | None = None
     columns: Columns
-    split: SplitConfig = SplitConfig()
+    split: SplitConfig | None = Field(default=None, description=WHOLE)
     obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
     licence: str = ""
     sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _some_rows(self) -> TableData:
+        refuse_no_file(self.path, self.test, self.split)
+        return self
 
 
 class ImageData(Frozen):
@@ -121,17 +89,22 @@ class ImageData(Frozen):
 
     source: Literal["images"]
     name: str = ""
-    path: str
+    path: str | None = Field(default=None, description=ALONE)
     labels: str | None = None
     test: str | None = None
     test_labels: str | None = None
     classes: tuple[str, ...] = ()
     favourable: str | None = None
     arrays: ImageArrays | None = Field(default=None, description="what else an NPZ file holds")
-    split: SplitConfig = SplitConfig()
+    split: SplitConfig | None = Field(default=None, description=WHOLE)
     obtain: str = ""
     licence: str = ""
     sha256: str | None = Field(default=None, description="expected digest of the files, refused if other")
+
+    @model_validator(mode="after")
+    def _some_rows(self) -> ImageData:
+        refuse_no_file(self.path, self.test, self.split)
+        return self
 
 
 class TextData(Frozen):
@@ -140,17 +113,22 @@ class TextData(Frozen):
     source: Literal["text"]
     name: str = ""
     task: Literal["binary", "multiclass"] = "multiclass"
-    path: str
+    path: str | None = Field(default=None, description=ALONE)
     test: str | None = None
     columns: TextColumns
     tokens: TokensConfig = TokensConfig()
     outside: OutsideTexts | None = Field(
         default=None, description="texts of none of the classes, which calibration.scope measures against"
     )
-    split: SplitConfig = SplitConfig()
+    split: SplitConfig | None = Field(default=None, description=WHOLE)
     obtain: str = Field(default="", description="one line: how to get the file, shown where it is absent")
     licence: str = ""
     sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _some_rows(self) -> TextData:
+        refuse_no_file(self.path, self.test, self.split)
+        return self
 
 
 DataConfig = Annotated[

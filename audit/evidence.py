@@ -259,7 +259,13 @@ class DataFacts(Frozen):
     licence: str = ""
     sha256: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
-    repeated_in_test: int = 0
+    repeated_in_test: int | None = Field(
+        default=None,
+        description="test rows with the features and label of a row of another split; null: not counted",
+    )
+    repeated_within_test: int | None = Field(
+        default=None, description="test rows beyond the first of equal features and label; null: not counted"
+    )
     notes: tuple[str, ...] = ()
     unit: str = Field(default="", description="what eps counts, in words after its number")
     folds: int | None = Field(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from audit.evidence_statistics import Frozen
+from audit.names import name_of
 
 Severity = Literal["blocking", "advisory"]
 LONGEST_WAIVER = dt.timedelta(days=366)
@@ -25,6 +26,14 @@ class Rule(Frozen):
     because: str = Field(description="why this limit, in one sentence")
     source: str = Field(default="chosen by the policy's author", description="citation of the limit")
     controls: tuple[str, ...] = ()
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _named(cls, where: Any) -> Any:
+        """Return where with true and false as the names that groups have; pydantic would make them 1 and 0."""
+        if not isinstance(where, dict):
+            return where
+        return {key: name_of(value) if isinstance(value, bool) else value for key, value in where.items()}
 
     @model_validator(mode="after")
     def _one_limit(self) -> Rule:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import get_args
 
 import jax
 import numpy as np
 
+from audit import row_weights
 from audit.assemble import Assembled
 from audit.config import SystemConfig
 from audit.digests import model_digest, software
 from audit.evidence import Area, CheckResult, DataFacts, Facts, FeatureFacts, ModelFacts
+from audit.registry import checks, find
 from audit.subject import JUDGED, Dataset, Subject
 from audit.subject_unit import eps_unit
 
-ELSEWHERE = {
-    "privacy": "Privacy (membership inference) was not measured: no check of it was configured.",
-    "data": "Data quality and drift were not measured: no check of them was configured.",
-    "behaviour": "Declared behaviours (invariances) were not measured: no check of them was configured.",
+NAMED = {
+    "privacy": "Privacy (membership inference) was",
+    "data": "Data quality and drift were",
+    "behaviour": "Declared behaviours (invariances) were",
 }
 FOLDED = (
     "The network to be released was not judged: these figures are the mean over {n} networks, each judged on the fold "
@@ -43,17 +46,24 @@ def of(subject: Subject, made: Assembled, system: SystemConfig) -> Facts:
 def not_measured(results: tuple[CheckResult, ...], subject: Subject) -> tuple[str, ...]:
     """Return a sentence for every area without a finished check and every split that no check could use."""
     done = {result.area for result in results if result.status == "ok"}
-    lines = []
-    for area in get_args(Area):
-        if area not in done:
-            lines.append(
-                ELSEWHERE.get(area, f"{area.capitalize()} was not measured: no check of it finished.")
-            )
+    configured = {result.area for result in results}
+    lines = [_unmeasured(area, configured) for area in get_args(Area) if area not in done]
+    lines += row_weights.said(
+        {r.check: find(r.check).weighs for r in results if r.status == "ok"}, subject.data
+    )
     if subject.data.folds is not None:
         lines += [text.format(n=len(subject.data.folds)) for text in FOLDED]
     if "reference" not in subject.data.splits:
         lines.append("Use after the data were collected was not measured: no reference data from operation.")
     return tuple(lines)
+
+
+def _unmeasured(area: str, configured: Collection[str]) -> str:
+    """Return that an area was not measured, and why: there is no check of it, none was configured, or none finished."""
+    why = "no check of it finished" if area in configured else "no check of it was configured"
+    if area not in {check.area for check in checks().values()}:
+        why = "this version has no check for it"
+    return f"{NAMED.get(area, f'{area.capitalize()} was')} not measured: {why}."
 
 
 def _data(data: Dataset) -> DataFacts:
@@ -79,6 +89,7 @@ def _data(data: Dataset) -> DataFacts:
         sha256=source.sha256,
         dropped=dict(source.dropped),
         repeated_in_test=source.repeated_in_test,
+        repeated_within_test=source.repeated_within_test,
         notes=source.notes,
         unit=eps_unit(data) if data.modality in ("table", "image", "series") else "",
         folds=None if data.folds is None else len(data.folds),

@@ -152,7 +152,7 @@ def _refusal(estimate: Estimate) -> str:
     if estimate.value is None:
         return estimate.reason
     if estimate.kind != "bounded":
-        return "it is descriptive, shown but never judged, for it has no honest interval"
+        return estimate.reason or "it is descriptive, shown but never judged, for it has no honest interval"
     if estimate.statistic is None:
         return "it carries no statistics to bound it"
     if not math.isclose(stats.point(estimate.statistic), estimate.value, rel_tol=1e-6, abs_tol=1e-9):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.evidence import CheckResult, Measurement, Rule
+from audit.names import name_of
 
 
 def find(rule: Rule, results: Sequence[CheckResult]) -> tuple[list[Measurement], str]:
@@ -20,7 +21,8 @@ def find(rule: Rule, results: Sequence[CheckResult]) -> tuple[list[Measurement],
         return [], f"the check {rule.check} found no {rule.name}"
     matched = sorted((m for m in named if _holds(rule.where, m.where)), key=_order)
     places = ", ".join(sorted({_place(m.where) for m in named}))
-    return matched, f"no {rule.name} was found at {_place(rule.where)}, only at {places}"
+    asked = _place({key: _typed(value) for key, value in rule.where.items()})
+    return matched, f"no {rule.name} was found at {asked}, only at {places}"
 
 
 def unmet(requires: Sequence[str], results: Sequence[CheckResult]) -> tuple[str, ...]:
@@ -67,9 +69,14 @@ def _holds(asked: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Return whether two values of `where` are the same."""
+    """Return whether two values of `where` read alike: a group named '1' is that of `group: 1`."""
     numbers = isinstance(a, int | float) and isinstance(b, int | float)
-    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
+    return math.isclose(a, b, rel_tol=1e-9) if numbers else name_of(a) == name_of(b)
+
+
+def _typed(value: Any) -> str:
+    """Return an asked value with its type."""
+    return f"{value!r} ({'text' if isinstance(value, str) else 'a number'})"
 
 
 def _place(where: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
     """Return a freshly initialised built-in network, or the user's own."""
     from models import build, own
 
-    given, train = order.given, data.splits["train"]
+    given, train = order.given, data.reference
     assert given.network is not None
     if _without_parameters(given) and ".py" not in given.network:
         raise _untrained(given.network)
@@ -81,7 +81,7 @@ def started(order: Order, data: Dataset, seed: int) -> Network:
             raise ConfigError(
                 f"model.options={given.options} for a network of your own", "none", "put them in it"
             )
-        offered = {"shape": shape, "outputs": outputs, "x_train": train.x}
+        offered = {"shape": shape, "outputs": outputs, "x_train": data.splits["train"].x}
         network = own.load(given.network, order.loaded.base, seed=seed, **offered)
         if _without_parameters(given) and own.random(
             network, given.network, order.loaded.base, seed=seed, **offered
@@ -133,7 +133,7 @@ def finished(
         network = replace(like, params=network.params)
     else:
         of = [given.network, given.options, _code(loaded, given), digests["train"]]
-        network, choice = rewriting.chosen(network, data.splits["train"].x, given.rewrite, of, kept)
+        network, choice = rewriting.chosen(network, data.reference.x, given.rewrite, of, kept)
     if given.weights is not None:
         network = replace(network, params=checkpoint.restore(loaded.path(given.weights), network.params))
         origin = f"weights restored from {Path(given.weights).name}"

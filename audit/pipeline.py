@@ -23,6 +23,7 @@ from audit.audited import Desk, audited
 from audit.clock import Clock, Progress
 from audit.config import Loaded, load
 from audit.crossfit import FOLDS
+from audit.data import names
 from audit.digests import dataset_digest
 from audit.errors import ConfigError, ModelError, users_code
 from audit.evidence import Record
@@ -81,7 +82,8 @@ def _run(
     kept = finished.opened(folder) if reuse else None
 
     with clock("data"):
-        dataset = (data if data is not None else read_data(loaded)).read_only()
+        dataset = names.with_names(data) if data is not None else read_data(loaded, ready=model is not None)
+        dataset = dataset.read_only()
         digests = dataset_digest(dataset)
     check_refused.refuse(loaded, dataset)
     given = loaded.config.model

@@ -16,6 +16,7 @@ from typing import Any
 from audit import check_refused, gate, gate_crosswalk, plan_oracle, plan_worlds, policy_refused
 from audit.assemble import read_data
 from audit.config import Loaded
+from audit.data import names
 from audit.evidence import CheckResult, Decision, GroupRates, Rate
 from audit.plan_words import Outlook, Plan, PlanRow, overall, says, text
 from audit.plan_worlds import Word, World
@@ -38,7 +39,7 @@ def plan(loaded: Loaded, data: Dataset | None = None) -> Plan:
     gate.refuse(loaded.policy, {name: [m.name for m in check.measures] for name, check in checks.items()})
     policy_refused.refuse(loaded.policy, checks)
     gate_crosswalk.refuse(loaded.policy, every_check())
-    dataset = data if data is not None else read_data(loaded)
+    dataset = names.with_names(data) if data is not None else read_data(loaded)
     check_refused.refuse(loaded, dataset)
     subject = plan_oracle.oracle(loaded, dataset)
     results = plan_oracle.results(loaded, subject)

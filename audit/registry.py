@@ -67,6 +67,7 @@ class Check:
     refuse(options, dataset) raises ConfigError for options that the data cannot answer, before any training.
     broken: what becomes of an output that is NaN or infinite on an input that the check makes: 'counted' where the
     check itself counts that row against the model, 'doubted' where it does not, so that no estimate of it may PASS.
+    weighs: whether its numbers use declared row weights; where they do not, weighted rows leave nothing to judge.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Check:
     function: Callable[[Any, Any, Context], Findings] = field(repr=False)
     refuse: Callable[[Any, Any], None] = field(default=lambda options, data: None, repr=False)
     broken: Literal["counted", "doubted"] = "doubted"
+    weighs: bool = False
 
     @property
     def says(self) -> str:
@@ -99,11 +101,13 @@ def check(
     tasks: tuple[str, ...] = ("binary", "multiclass"),
     refuse: Callable[[Any, Any], None] = lambda options, data: None,
     broken: Literal["counted", "doubted"] = "doubted",
+    weighs: bool = False,
 ) -> Callable[[Callable[..., Findings]], Callable[..., Findings]]:
     """Return a decorator that registers f(subject, options, ctx) -> Findings under this name.
 
     refuse(options, dataset): raises ConfigError, before any training, for options that the data cannot answer.
     broken: 'counted' only where the check counts a row with a NaN or infinite output against the model.
+    weighs: whether the numbers use the rows' declared weights.
     """
 
     def register(function: Callable[..., Findings]) -> Callable[..., Findings]:
@@ -115,7 +119,9 @@ def check(
                 f"check {name} is registered twice, by {_checks[name].function.__module__} and "
                 f"{function.__module__}"
             )
-        _checks[name] = Check(name, area, title, needs, tasks, measures, options, function, refuse, broken)
+        _checks[name] = Check(
+            name, area, title, needs, tasks, measures, options, function, refuse, broken, weighs
+        )
         return function
 
     return register

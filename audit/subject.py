@@ -27,6 +27,7 @@ class Feature:
     """A column of a table, in its own unit; `scale` is its standard deviation on train, the attacks' unit.
 
     from_arrays and from_splits measure a scale of 1; another one is declared and stays.
+    Without training rows it is that of the judged rows.
     """
 
     name: str
@@ -69,6 +70,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def weighted(self) -> bool:
+        """Return whether rows have declared weights that differ: equal ones weigh nothing."""
+        return self.weight is not None and len(self) > 0 and bool((self.weight != self.weight[0]).any())
 
     def take(self, rows: np.ndarray) -> Split:
         """Return the split of these rows (indices or a mask)."""
@@ -122,13 +128,16 @@ class Provenance:
     """Where the data came from and what was done to them.
 
     `salt` is what row ids are hashed with; it stays out of the record, so that ids there can't be guessed.
+    repeated_in_test: test rows whose features and label a row of another split has too; repeated_within_test: those
+    beyond the first copy within test. None: not counted.
     """
 
     source: str = ""
     licence: str = ""
     sha256: str = ""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    repeated_in_test: int = 0
+    repeated_in_test: int | None = None
+    repeated_within_test: int | None = None
     notes: tuple[str, ...] = ()
     salt: str = field(default="", repr=False)
 
@@ -191,6 +200,12 @@ class Dataset:
     def test(self) -> Split:
         """Return the split that is judged."""
         return self.splits[JUDGED]
+
+    @property
+    def reference(self) -> Split:
+        """Return the rows that tell what is usual: the training rows, the judged ones where there are none."""
+        train = self.splits.get("train")
+        return train if train is not None and len(train) else self.test
 
     @property
     def columns(self) -> tuple[Feature, ...]:

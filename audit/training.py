@@ -17,6 +17,7 @@ from audit.errors import ConfigError
 from audit.evidence import Column, Table
 from audit.kept import Kept
 from audit.meaning import OF_NUMBERS, Outputs
+from audit.ready import refuse_training
 from audit.remedies import parity_rows
 from audit.remedies.options import WAYS, Adversarial, ParityPenalty, Reduction
 from audit.store import write_bytes
@@ -79,6 +80,7 @@ def refuse(given: ModelConfig, data: Dataset) -> None:
             "leave model.outputs out, and let the network end without sigmoid or softmax",
         )
     if how:
+        refuse_training(data)
         _refuse_changes(how, data)
     for options in (how and how.parity, how and how.reductions):
         if options is not None:

@@ -33,6 +33,8 @@ def load(
     outputs of another shape, not finite, or dependent on the other rows of their batch.
     """
     function = _function(target, base)
+    if x_train is not None and not len(x_train):
+        x_train = _none_to_fit_on(target, function)
     offered = {"shape": tuple(shape), "outputs": outputs, "seed": seed, "x_train": x_train}
     made = _call(target, function, _accepted(target, function, offered))
     network = _adapted(target, made, shape, seed)
@@ -54,6 +56,16 @@ def random(network: Network, target: str, base: Path, *, seed: int, **offered: A
     x = _rows(offered["shape"], offered.get("x_train"), seed)
     mine, theirs = (np.asarray(one.apply(one.params, x)) for one in (network, other))
     return not np.allclose(mine, theirs, rtol=1e-3, atol=1e-6)
+
+
+def _none_to_fit_on(target: str, function: Callable[..., Any]) -> None:
+    """Raise ValueError where the function takes training rows, of which there are none."""
+    if "x_train" in inspect.signature(function).parameters:
+        raise problem(
+            f"{target} takes x_train, but there are no training rows",
+            "rows to fit on, or a network that needs none",
+            "divide the rows by data.split, or keep what it fits in its weights",
+        )
 
 
 def _function(target: str, base: Path) -> Callable[..., Any]:

@@ -53,6 +53,11 @@ def _model(record: Record) -> list[tuple[str, str]]:
     return rows + [("Note on the model", numbers.visible(note)) for note in m.notes]
 
 
+def _counted(rows: int | None) -> str:
+    """Return a count, or that nobody counted."""
+    return "not counted" if rows is None else numbers.count(rows)
+
+
 def _data(record: Record) -> list[tuple[str, str]]:
     """Return the data's facts."""
     d = record.facts.data
@@ -74,7 +79,8 @@ def _data(record: Record) -> list[tuple[str, str]]:
         rows.append((f"Groups by {numbers.name(attribute, 40)}", _sizes(groups)))
     dropped = "; ".join(f"{numbers.count(n)}: {numbers.visible(why)}" for why, n in d.dropped.items())
     rows.append(("Rows dropped", dropped or "none"))
-    rows.append(("Test rows that repeat a training row", numbers.count(d.repeated_in_test)))
+    rows.append(("Test rows that repeat a row of another split", _counted(d.repeated_in_test)))
+    rows.append(("Test rows that repeat another test row", _counted(d.repeated_within_test)))
     if d.features:
         rows.append(("Features", _features(record)))
     return rows + [("Note on the data", numbers.visible(note)) for note in d.notes]

@@ -10,7 +10,11 @@ from reports import front, numbers
 
 ROOTS = ("facts.", "record.")
 _TERMS = {"sha256": "digest", "splits": "rows"}
-_ROWS = {"dropped": "rows dropped", "repeated_in_test": "test rows that repeat a training row"}
+_ROWS = {
+    "dropped": "rows dropped",
+    "repeated_in_test": "test rows that repeat a row of another split",
+    "repeated_within_test": "test rows that repeat another test row",
+}
 
 
 def of(record: Record, names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -19,8 +23,9 @@ def of(record: Record, names: Iterable[str]) -> tuple[list[str], list[str]]:
     for name in names:
         if name.startswith(ROOTS):
             term, text = _fact(record, name)
+            absent = "Not counted" if ".repeated_" in name else "Not provided"
             (said if text else lacking).append(
-                f"{term}: {text}." if text else f"Not provided: {term[:1].lower()}{term[1:]}."
+                f"{term}: {text}." if text else f"{absent}: {term[:1].lower()}{term[1:]}."
             )
     return said, lacking
 

@@ -277,9 +277,21 @@ def test_a_rule_decides_every_measurement_that_it_matches():
     assert [d.where for d in one] == [{"norm": "l2", "eps": 0.1}]
 
 
-def test_text_and_number_are_not_the_same_place():
+@pytest.mark.parametrize("asked", [1, 1.0, "1", "1.0", " 1"])
+def test_what_reads_alike_is_the_same_place(asked):
     found = result(measured(**{"class": "1"}))
-    assert gate.judge([found], policy(rule(where={"class": 1}, at_least=0.5)), on=DAY)[1] == "NOT-ESTIMABLE"
+    assert gate.judge([found], policy(rule(where={"class": asked}, at_least=0.5)), on=DAY)[1] == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("01", "'01' (text)"), (1.5, "1.5 (a number)"), (2, "2 (a number)"), (True, "'True' (text)")],
+)
+def test_what_was_asked_and_is_not_there_is_said_with_its_type(asked, shown):
+    found = result(measured(**{"class": "1"}))
+    decisions, verdict, _ = gate.judge([found], policy(rule(where={"class": asked}, at_least=0.5)), on=DAY)
+    assert verdict == "NOT-ESTIMABLE"
+    assert f"class={shown}, only at class=1." in decisions[0].reason
 
 
 @given(st.randoms())

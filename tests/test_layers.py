@@ -14,18 +14,19 @@ ROOT = Path(__file__).parents[1]
 OURS = ("audit", "models", "reports")
 FILES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
-EVIDENCE = {"audit.evidence", "audit.errors"}
+EVIDENCE = {"audit.evidence", "audit.errors", "audit.names"}
 CHECKED = EVIDENCE | {"audit.registry", "audit.subject", "audit.devices", "audit.outputs"}
 CHECKED |= {"audit.attacks", "audit.attribution", "audit.metrics", "audit.stats"}
 
 # layer: our layers that it may import besides itself, and the distributions that it may import
 TABLE: dict[str, tuple[set[str], set[str]]] = {
     "audit.errors": (set(), set()),
-    "audit.evidence": (set(), {"pydantic"}),
+    "audit.names": (set(), set()),
+    "audit.evidence": ({"audit.names"}, {"pydantic"}),
     "audit.attacks": (set(), {"jax", "numpy"}),
     "audit.outputs": (set(), {"numpy"}),
     "audit.attribution": ({"audit.outputs"}, {"jax", "numpy", "shap"}),
-    "audit.metrics": (set(), {"jax", "numpy", "scipy", "fairlearn", "sklearn"}),
+    "audit.metrics": ({"audit.names"}, {"jax", "numpy", "scipy", "fairlearn", "sklearn"}),
     "audit.stats": ({"audit.evidence"}, {"numpy", "scipy"}),
     "audit.devices": (set(), {"jax", "numpy"}),
     "audit.read_only": (set(), {"numpy"}),
@@ -35,7 +36,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"jax", "numpy"},
     ),
     "audit.data": (
-        {"audit.subject", "audit.errors", "audit.meaning"},
+        {"audit.subject", "audit.errors", "audit.meaning", "audit.names"},
         {"numpy", "pandas", "pyarrow", "sklearn", "tokenizers"},
     ),
     "audit.registry": (EVIDENCE, {"pydantic"}),

@@ -50,7 +50,8 @@ def dataset(classes=("no", "yes"), groups=("a", "b"), attribute="sex"):
     x = rng.normal(size=(900, 2)).astype(np.float32)
     y = (x @ [1.5, -1.0] + rng.logistic(size=900) > 0).astype(int)
     return audit.from_arrays("arrays", "binary", x, y, groups={attribute: np.array(groups)[rng.integers(2, size=900)]},
-                             classes=classes, favourable=classes[1], low=[-5, -5], high=[5, 5])  # fmt: skip
+                             classes=classes, favourable=classes[1], low=[-5, -5], high=[5, 5],
+                             plan=audit.SplitPlan())  # fmt: skip
 
 
 def run(tmp_path, model, data, config=CONFIG, **more):

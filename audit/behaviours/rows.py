@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.behaviours.written import Changed, Logic, Value, Within
 from audit.errors import ConfigError
+from audit.names import name_of
 from audit.registry import nearest
 from audit.subject import UNDECIDED, Dataset, Feature, Subject, decide, probabilities, run_model
 
@@ -89,12 +90,13 @@ def place_of(features: tuple[Feature, ...], test: str, name: str, *, numeric: bo
 def code_of(feature: Feature, test: str, value: Value) -> float:
     """Return the number that stands for a value of a feature; ConfigError for an unknown category or no number."""
     if feature.kind == "categorical":
-        if str(value) not in feature.categories:
-            known = nearest(str(value), feature.categories)
+        name = name_of(value)
+        if name not in feature.categories:
+            known = nearest(name, feature.categories)
             raise ConfigError(
                 f"test {test!r}: {feature.name}={value!r}", known, "name a category of the training rows"
             )
-        return 1.0 + feature.categories.index(str(value))
+        return 1.0 + feature.categories.index(name)
     try:
         number = float(value)
     except ValueError:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from audit.evidence import Frozen
 
-Value = str | float
+Value = str | bool | float
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Phrase = Annotated[str, Field(min_length=1)]
 SLOT = re.compile(r"\{(\w+)\}")
@@ -21,7 +21,7 @@ class Within(Frozen):
 
     at_least: float | None = None
     at_most: float | None = None
-    among: tuple[str, ...] = ()
+    among: tuple[Value, ...] = ()
 
     @model_validator(mode="after")
     def _says_something(self) -> Within:

@@ -235,8 +235,6 @@ def _table(
 def _not_measured(subject: Subject, *, scored: bool) -> tuple[str, ...]:
     """Return what no figure here says."""
     notes = ["Whether the labels are right: the recorded ones are taken as true."]
-    if subject.data.test.weight is not None:
-        notes.append("Weighted figures: the data declare weights, but every row counts once here.")
     if not scored:
         notes.append("AUC and log loss: the model gives no probabilities.")
     return (*notes, "Which labels go together, and whether combinations that cannot be are given.")

@@ -131,5 +131,3 @@ def _not_measured(subject: Subject) -> Iterator[str]:
     unknown = (histories.catalogue_of(subject).counts[subject.data.test.y - 1] == 0).any(axis=1).sum()
     if unknown:
         yield f"Items new to training apart: {unknown} rows hold one out, and count as any other."
-    if subject.data.test.weight is not None:
-        yield "Weighted means: the data declare weights, but every row counts once here."

@@ -32,7 +32,6 @@ from audit.trials.recourse import (
 )
 from audit.trials.recourse_tables import changed_table, groups_table
 
-FILL = "train"  # the split that gives the values to try, the median deviations and the neighbours
 LOOKED_AT = 100  # rows whose single changes are looked at for outputs that are not finite
 NEIGHBOURS = 3000  # training rows among which a neighbour is looked for, at most
 MEASURES = (
@@ -185,17 +184,15 @@ def _refuse(options: CounterfactualOptions, features: tuple[Feature, ...]) -> No
 def _search(subject: Subject, options: CounterfactualOptions, seed: int) -> _Searched | None:
     """Search the drawn rows; None where every row is decided favourably."""
     data, model = subject.data, subject.model
-    if data.modality != "table" or FILL not in data.splits or not len(data.splits[FILL]):
-        raise DataError(
-            f"modality={data.modality}", "a table with train rows", "remove explanation.counterfactual"
-        )
+    if data.modality != "table":
+        raise DataError(f"modality={data.modality}", "a table", "remove explanation.counterfactual")
     if model.apply is None or model.outputs == "values" or data.favourable is None:
         raise DataError("a model without decisions", "one that decides", "remove explanation.counterfactual")
     rows = _drawn(data.test, subject.predictions() != data.favourable, options.rows, seed)
     if not len(rows):
         return None
     told = {"actions": options.actions, "unit": options.unit, "category_cost": options.category_cost}
-    space = space_of(data.columns, np.asarray(data.splits[FILL].x), **told)
+    space = space_of(data.columns, np.asarray(data.reference.x), **told)
     threshold = model.decision.threshold if model.decision.kind == "threshold" else None
     result = counterfactuals(
         model.apply,
@@ -251,7 +248,8 @@ def _drawn(split: Split, asked: np.ndarray, rows: int, seed: int) -> Split:
 def _plausible(subject: Subject, searched: _Searched, ok: np.ndarray, seed: int) -> tuple[Measurement, Table]:
     """Compare how near counterfactuals and rows decided favourably lie to favourable training rows."""
     data = subject.data
-    train = _drawn(data.splits[FILL], data.splits[FILL].y == data.favourable, NEIGHBOURS, seed)
+    known = data.splits.get("train", data.test.take(np.arange(0)))  # a judged row would be its own neighbour
+    train = _drawn(known, known.y == data.favourable, NEIGHBOURS, seed)
     usual = _drawn(data.test, subject.predictions() == data.favourable, len(ok), seed)
     lines = (
         ("counterfactuals", searched.result.x[ok]),

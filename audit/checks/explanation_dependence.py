@@ -18,7 +18,6 @@ from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Feature, Split, Subject
 
-FILL = "train"  # the split whose values a feature is set to
 BETWEEN = "only {} values were tried (behaviour.tests, kind: monotone, searches between them and is put to the proof)"
 
 
@@ -100,10 +99,8 @@ def dependence(subject: Subject, options: DependenceOptions, ctx: Context) -> Fi
     band over the rows. The other features stay as they are, so that unlikely combinations are asked about too.
     """
     data = subject.data
-    if data.modality != "table" or FILL not in data.splits or not len(data.splits[FILL]):
-        raise DataError(
-            f"modality={data.modality}", "a table with train rows", "remove explanation.dependence"
-        )
+    if data.modality != "table":
+        raise DataError(f"modality={data.modality}", "a table", "remove explanation.dependence")
     _refuse(options, data.features)
     rows = _drawn(data.test, min(options.rows, 60) if ctx.quick else options.rows, ctx.seed)
     effects, scale = _effects(subject, rows, options)
@@ -145,7 +142,7 @@ def _drawn(split: Split, rows: int, seed: int) -> Split:
 
 def _effects(subject: Subject, rows: Split, options: DependenceOptions) -> tuple[list[_Effect], float]:
     """Return every feature's effect, and the size of the largest output."""
-    data, model, train = subject.data, subject.model, np.asarray(subject.data.splits[FILL].x)
+    data, model, train = subject.data, subject.model, np.asarray(subject.data.reference.x)
     apply, margin, over = how_to_run(model)
     told = {"margin": margin, "batch": options.batch, "over": over}
     values = [_values(f, train[:, j], options.points) for j, f in enumerate(data.features)]

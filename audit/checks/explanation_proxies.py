@@ -19,7 +19,6 @@ from audit.metrics.sampling import sample
 from audit.registry import Context, Measure, Options, check
 from audit.subject import Model, Split, Subject
 
-FILL = "train"  # the split whose rows stand in for missing features and tell which features are proxies
 OWN, PROXY, OTHER = "own column", "proxy", "other"
 
 
@@ -84,11 +83,11 @@ def proxies(subject: Subject, options: ProxiesOptions, ctx: Context) -> Findings
     NOT-ESTIMABLE: weaker features may still stand in for it together.
     """
     data = subject.data
-    if data.modality != "table" or FILL not in data.splits or not len(data.splits[FILL]):
-        raise DataError(f"modality={data.modality}", "a table with train rows", "remove explanation.proxies")
+    if data.modality != "table":
+        raise DataError(f"modality={data.modality}", "a table", "remove explanation.proxies")
     options = _quick(options) if ctx.quick else options
     rows = _drawn(data.test, options.rows, ctx.seed)
-    background = _drawn(data.splits[FILL], options.background, ctx.seed)
+    background = _drawn(data.reference, options.background, ctx.seed)
     measurements: list[Measurement] = []
     lines: list[tuple[Scalar, ...]] = []
     evaluations = 0
@@ -123,7 +122,7 @@ def _drawn(split: Split, rows: int, seed: int) -> Split:
 
 def _parts(subject: Subject, attribute: str, least: float) -> _Parts:
     """Return every feature's part; the association is that of the train rows whose group is known."""
-    features, train = subject.data.features, subject.data.splits[FILL]
+    features, train = subject.data.features, subject.data.reference
     if attribute not in train.groups:
         raise DataError(
             f"attribute={attribute!r} is not in train", "every attribute in every split", "give it"

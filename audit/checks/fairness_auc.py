@@ -215,5 +215,3 @@ def _not_measured(subject: Subject) -> Iterator[str]:
     if len(subject.data.classes) > 2:
         kept = subject.data.classes[subject.data.favourable or 0]
         yield f"The other classes one by one: only {kept} against all the others was ranked."
-    if subject.data.test.weight is not None:
-        yield "Weighted AUC: the data declare weights, but every row counts once here."

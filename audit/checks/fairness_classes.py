@@ -271,5 +271,3 @@ def _not_measured(subject: Subject, options: ClassesOptions) -> Iterator[str]:
     yield "Whether the labels are biased: every error rate takes the recorded outcomes as true."
     if options.classes:
         yield f"Classes other than {', '.join(dict.fromkeys(options.classes))}."
-    if subject.data.test.weight is not None:
-        yield "Weighted rates: the data declare weights, but every row counts once here."

@@ -294,5 +294,3 @@ def _not_measured(
     yield "Differences between strata of opposite sign: the weights average them, and only the table shows each."
     if within.banded:
         yield f"Differences within bands: people of one band of {', '.join(within.banded)} are taken as alike."
-    if subject.data.test.weight is not None:
-        yield "Weighted rates: the data declare weights, but every row counts once here."

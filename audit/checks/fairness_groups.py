@@ -361,8 +361,6 @@ def _not_measured(subject: Subject, names: tuple[str, ...], unstored: int | None
     yield "Whether the labels are biased: every error rate takes the recorded outcomes as true."
     yield "Causal fairness: a gap is a difference between groups, not an effect of the attribute."
     yield f"Attributes other than {', '.join(names)}."
-    if subject.data.test.weight is not None:
-        yield "Weighted rates: the data declare weights, but every row counts once here."
     if len(subject.data.classes) > 2:
         kept = subject.data.classes[_favourable(subject)]
         yield f"The other classes one by one: only {kept} against all the others was compared."

@@ -243,5 +243,3 @@ def _not_measured(subject: Subject) -> Iterator[str]:
     if len(subject.data.classes) > 2:
         kept = subject.data.classes[subject.data.favourable or 0]
         yield f"The other classes one by one: only {kept} against all the others was compared."
-    if subject.data.test.weight is not None:
-        yield "Weighted numbers: the data declare weights, but every row counts once here."

@@ -14,6 +14,7 @@ from audit.errors import ConfigError
 from audit.evidence import Column, Estimate, Findings, Measurement, Table
 from audit.metrics.categories import JOIN, MISSING, Categories, categories, crossed
 from audit.metrics.clusters import pair_inflation
+from audit.names import name_of
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import Subject
 
@@ -64,7 +65,7 @@ class LL144Options(Options):
     @property
     def excluded(self) -> tuple[str, ...]:
         """Return the names of the categories to leave out of impact ratios."""
-        return () if self.exclude == "none" else self.exclude
+        return () if self.exclude == "none" else tuple(map(name_of, self.exclude))
 
     @property
     def label(self) -> str:
@@ -273,7 +274,7 @@ def _not_measured(subject: Subject, tables: Tables, options: LL144Options) -> It
         for of in tables.values()
         for v in np.unique(np.asarray(test.groups.get(of.attribute, ()), str))
     }
-    absent = [label for label in options.unknown if label not in met | {MISSING}]
+    absent = [label for label in options.unknown if name_of(label) not in met | {MISSING}]
     if absent:
         yield f"Rows with a category declared as unknown but never met: {', '.join(absent)}."
     yield f"Whether the categories are those of the EEO-1 report ({RULE} 5-300): they are as the data declare."
@@ -282,5 +283,3 @@ def _not_measured(subject: Subject, tables: Tables, options: LL144Options) -> It
     if len(subject.data.classes) > 2:
         kept = subject.data.classes[subject.data.favourable or 0]
         yield f"The other classes that people are sorted into ({RULE} 5-301(b)(4)): only {kept} is tabulated."
-    if test.weight is not None:
-        yield "Weighted rates: the data declare weights, but every row counts once here."

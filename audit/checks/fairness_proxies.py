@@ -321,5 +321,3 @@ def _not_measured(subject: Subject, names: tuple[str, ...]) -> Iterator[str]:
         "class are scored apart, not by which feature, and the attribute's own column counts in it."
     )
     yield f"Attributes other than {', '.join(names)}, and their crossings."
-    if subject.data.test.weight is not None:
-        yield "Weighted figures: the data declare weights, but every row counts once here."

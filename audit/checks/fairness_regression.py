@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from audit import stats
 from audit.errors import ConfigError
 from audit.evidence import Column, Estimate, Findings, Measurement, Table
 from audit.metrics import regression
-from audit.metrics.categories import MISSING
 from audit.metrics.clusters import pair_inflation
+from audit.names import name_of
 from audit.registry import Context, Measure, Options, check, nearest
 from audit.subject import JUDGED, Subject
 
@@ -200,7 +199,7 @@ def _attributes(subject: Subject, asked: tuple[str, ...]) -> tuple[str, ...]:
 def _rows(subject: Subject, attribute: str) -> _Rows:
     """Return the judged rows as plain numbers with their groups."""
     test = subject.data.test
-    text = [MISSING if pd.isna(v) else str(v) for v in np.asarray(test.groups[attribute], object)]
+    text = [name_of(v) for v in np.asarray(test.groups[attribute], object)]
     predicted = np.asarray(subject.outputs[JUDGED], np.float64)[:, 0]
     return _Rows(predicted, np.asarray(test.y, np.float64), np.asarray(text), test.cluster)
 
@@ -368,5 +367,3 @@ def _not_measured(subject: Subject, names: tuple[str, ...]) -> Iterator[str]:
     yield "Whether the targets are biased: every error takes the recorded numbers as true."
     yield "Causal fairness: a gap is a difference between groups, not an effect of the attribute."
     yield f"Crossings of attributes, and attributes other than {', '.join(names)}."
-    if subject.data.test.weight is not None:
-        yield "Weighted means: the data declare weights, but every row counts once here."

@@ -18,7 +18,6 @@ from audit.subject import Split, Subject, decide, run_model
 from audit.subject_unit import eps_unit
 from audit.trials import noise
 
-FILL = "train"
 QUICK_ROWS, QUICK_DRAWS = 200, 2
 EXACT, PAIRED = "exact (Clopper-Pearson)", "of the rows' paired differences, skewness-corrected t"
 MEAN = "of a mean over the rows, skewness-corrected t"
@@ -131,8 +130,6 @@ def _refuse(subject: Subject, options: NoiseOptions) -> None:
             raise ConfigError(f"robustness.noise: lost={name!r}", "a feature that is not immutable")
     if "previous" in options.fill and subject.data.test.time is None:
         raise ConfigError("robustness.noise: fill=previous", "data with a time column", "use median")
-    if options.lost is not None and not len(subject.data.splits.get(FILL, ())):
-        raise DataError("lost features without train rows", "train rows to fill from", "set lost: null")
     if subject.model.decisions:
         raise DataError("thresholds of each group decide", "a decision rule that can be run on new inputs")
 
@@ -190,7 +187,7 @@ def _lost(own: _Own, options: NoiseOptions, at: np.ndarray, ctx: Context) -> Ite
     for j, feature in enumerate(data.features):
         if feature.name not in asked:
             continue
-        usual = noise.usual(data.splits[FILL], feature, j)
+        usual = noise.usual(data.reference, feature, j)
         for fill in dict.fromkeys(options.fill):
             values = usual if fill == "median" else noise.previous(data.test, j, usual)[at]
             where: Where = {"lost": feature.name, "filled": fill}

@@ -8,12 +8,44 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from audit.data import splits
-from audit.data.frames import MISSING
-from audit.data.labels import refuse_one_class
+from audit.data import names, splits
+from audit.data.labels import numbered, refuse_one_class
 from audit.errors import DataError, users_code
+from audit.names import MISSING, name_of
 from audit.subject import Feature, Modality, Split, Task, Tokens
+
+
+def plain(split: Split, where: str) -> Split:
+    """Return a split made of lists, arrays or pandas columns as arrays, its groups, ids and clusters as names.
+
+    DataError where an attribute has not one value a row, or a cluster is missing.
+    """
+    x, n = split.x, len(split.y)
+    cluster = None if split.cluster is None else names.of(split.cluster)
+    if cluster is not None and (cluster == MISSING).any():
+        gone = int((cluster == MISSING).sum())
+        raise DataError(f"{where}: cluster lacks a value in {gone} rows", "one in every row")
+    return Split(
+        x={key: _array(value) for key, value in x.items()} if isinstance(x, Mapping) else _array(x),
+        y=_array(split.y),
+        id=names.of(split.id),
+        groups=names.named(split.groups, n, f"{where}: groups"),
+        cluster=cluster,
+        weight=None if split.weight is None else _array(split.weight),
+        time=None if split.time is None else np.asarray(split.time),
+        legitimate=names.named(split.legitimate, n, f"{where}: legitimate"),
+        text=None if split.text is None else np.asarray(split.text, object),
+    )
+
+
+def _array(values: Any) -> np.ndarray:
+    """Return values of any kind as an array, a pandas column of numbers as numbers."""
+    array = np.asarray(values)
+    if array.dtype == object and array.ndim == 1:
+        return pd.Series(array).infer_objects().to_numpy()
+    return array
 
 
 def refuse_lengths(split: Split, where: str) -> None:
@@ -69,7 +101,13 @@ def refuse_tokens(given: Mapping[str, Split], tokens: Tokens) -> None:
 
 
 def class_names(given: Mapping[str, Split], task: Task, classes: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes' names, their numbers where none are given; refuses a train split of one class."""
+    """Return the classes' names, their numbers where none are given; refuses a train split of one class.
+
+    A number below the largest that no row has is refused unless classes are declared.
+    """
+    classes = tuple(map(name_of, classes))
+    if len(set(classes)) < len(classes):
+        raise DataError(f"classes={classes[:6]}", "names that differ")
     if task in ("regression", "ranking"):
         if classes:
             raise DataError(f"classes={tuple(classes)} for {task}", "none: it has no classes")
@@ -78,13 +116,17 @@ def class_names(given: Mapping[str, Split], task: Task, classes: Sequence[str]) 
     found = {"binary": 2, "multilabel": given["test"].y.shape[-1]}.get(task, largest + 1)
     if classes and len(classes) != found and not (task == "multiclass" and len(classes) > found):
         raise DataError(f"{len(classes)} classes for {task}", f"{found}")
-    if task != "multilabel" and "train" in given:
-        refuse_one_class(given["train"].y, "the train split")
+    if task != "multilabel":
+        trains = "train" in given and len(given["train"]) > 0
+        where, of = ("the train split", "train") if trains else ("the test split", "test")
+        refuse_one_class(given[of].y, where)
+    if task == "multiclass":
+        return numbered([split.y for split in given.values()], classes)
     return tuple(classes) or tuple(map(str, range(found)))
 
 
 def ready(split: Split, task: Task, salt: str, *, tokens: bool = False) -> Split:
-    """Return the split with float32 inputs (tokens and a dict's whole numbers are int32), hashed ids, text groups."""
+    """Return the split with float32 inputs (tokens and a dict's whole numbers are int32) and hashed ids."""
     x = split.x
     numbers = task in ("regression", "ranking")
     return Split(
@@ -93,11 +135,11 @@ def ready(split: Split, task: Task, salt: str, *, tokens: bool = False) -> Split
         else x.astype(np.int32 if tokens else np.float32),
         y=split.y.astype(np.float64 if numbers else np.int32),
         id=splits.hash_ids(split.id.astype(str), salt),
-        groups={key: _words(value) for key, value in split.groups.items()},
+        groups=dict(split.groups),
         cluster=None if split.cluster is None else splits.hash_ids(split.cluster.astype(str), salt),
         weight=None if split.weight is None else split.weight.astype(np.float64),
         time=split.time,
-        legitimate={key: _words(value) for key, value in split.legitimate.items()},
+        legitimate=dict(split.legitimate),
         text=None if split.text is None else split.text.astype(object),
     )
 
@@ -105,7 +147,7 @@ def ready(split: Split, task: Task, salt: str, *, tokens: bool = False) -> Split
 def described(made: Mapping[str, Split], features: Sequence[Feature]) -> tuple[Feature, ...]:
     """Return a table's features, x0, x1, ... with their range on train where none are given.
 
-    A numeric one without a scale of its own has its deviation on train.
+    A numeric one without a scale of its own has its deviation on train, or on the judged rows without training rows.
     """
     x = made["train"].x if len(made["train"]) else made["test"].x
     if isinstance(x, Mapping) or x.ndim != 2:
@@ -161,11 +203,3 @@ def arrays_of(split: Split) -> dict[str, np.ndarray]:
 def _tensor(values: np.ndarray) -> np.ndarray:
     """Return floats as float32 and whole numbers (tokens, item numbers) as int32."""
     return values.astype(np.float32 if values.dtype.kind == "f" else np.int32)
-
-
-def _words(values: np.ndarray) -> np.ndarray:
-    """Return groups as text, '(missing)' for None, NaN and blanks."""
-    texts = [
-        MISSING if v is None or v != v or not str(v).strip() else str(v).strip() for v in values.tolist()
-    ]
-    return np.array(texts, dtype=str)

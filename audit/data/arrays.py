@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from audit.data import array_checks as checks
-from audit.data import splits
+from audit.data import repeats, splits
 from audit.data.bounds import bounds
-from audit.data.labels import favourable_index
+from audit.data.labels import favourable_index, without_rows
 from audit.data.roles import SplitPlan, require
 from audit.errors import DataError
 from audit.subject import Dataset, Feature, Inputs, Modality, Provenance, Split, Task, Tokens
@@ -43,26 +44,20 @@ def from_arrays(
 ) -> Dataset:
     """Return the dataset of x (a table [n, d], images [n, h, w, c] or a dict of arrays [n, ...]) and y.
 
-    The plan draws the splits, by row, by cluster or in the order of time. y: whole numbers from 0 in the order of
+    Every row is judged, as of a model that is ready; a plan divides them instead, by row, by cluster or in the order of
+    time (a model that is trained here needs training rows). y: whole numbers from 0 in the order of
     `classes`, a 0/1 matrix (multilabel) or numbers. low and high bound one example; without them attacks cannot run.
     Images of bytes (uint8) are 0 to 255. eps is a share of an image's pixel range and counts a table's standard
     deviations on train; `scale` declares what else 1 of eps is of each input, and `unit` names it ("mV").
     Ids are hashed; without them rows are numbered. Raises DataError.
     """
-    plan = SplitPlan() if plan is None else plan
+    plan = SplitPlan(by="none") if plan is None else plan
     _refuse_plan(plan, cluster, time)
     y = np.asarray(y)
-    raw = splits.row_numbers("data", len(y)) if id is None else np.asarray(id).astype(str)
-    every = Split(
-        x={key: np.asarray(value) for key, value in x.items()} if isinstance(x, Mapping) else np.asarray(x),
-        y=y,
-        id=raw,
-        groups={key: np.asarray(value) for key, value in (groups or {}).items()},
-        cluster=None if cluster is None else np.asarray(cluster).astype(str),
-        weight=None if weight is None else np.asarray(weight),
-        time=None if time is None else np.asarray(time),
-        legitimate={key: np.asarray(value) for key, value in (legitimate or {}).items()},
-    )
+    raw = splits.row_numbers("data", len(y)) if id is None else id
+    given = Split(x, y, raw, groups or {}, cluster, weight, time, legitimate or {})
+    every = checks.plain(given, "data")
+    y, raw = every.y, every.id
     checks.refuse_lengths(every, "data")
     splits.refuse_repeats(raw, "id")
     checks.refuse_labels(y, task, len(classes), "data")
@@ -73,7 +68,7 @@ def from_arrays(
         part = splits.by_time(units, every.time, plan, test=True)
     else:
         part = splits.draw(units, splits.strata(y, task), plan, test=True)
-    return from_splits(
+    made = from_splits(
         name,
         task,
         {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)},
@@ -88,13 +83,19 @@ def from_arrays(
         source=source,
         licence=licence,
     )
+    if plan.by != "none":
+        return made
+    said = (splits.ALL.format(n=len(part)), *made.provenance.notes)
+    return replace(made, provenance=replace(made.provenance, notes=said))
 
 
 def _refuse_plan(plan: SplitPlan, cluster: Any, time: Any) -> None:
     """Raise DataError where the plan needs what was not given."""
     if plan.by == "time" and time is None:
         raise DataError("split by=time without times", "time=, one a row")
-    if plan.by == "column" or (plan.by != "time" and (plan.by == "cluster") != (cluster is not None)):
+    if plan.by in ("column", "folds") or (
+        plan.by in ("fraction", "cluster") and (plan.by == "cluster") != (cluster is not None)
+    ):
         raise DataError(
             f"split by={plan.by}, cluster given: {cluster is not None}", "by: cluster with clusters"
         )
@@ -121,6 +122,7 @@ def from_splits(
 
     tokens: for texts, how the splits' `text` became their `x`; the modality is then text.
     """
+    given = {one: checks.plain(split, one) for one, split in given.items()}
     for one, split in given.items():
         require(one, splits.NAMES, "split")
         checks.refuse_lengths(split, one)
@@ -142,6 +144,9 @@ def from_splits(
     kind = modality or checks.modality_of(made["test"].x)
     found = bounds(given, made, kind, described, low, high, scale, unit)
     declared = FEATURES if scale is None and checks.scaled(features) and kind != "image" else found.unit
+    unseen = ()
+    if task == "multiclass" and classes:
+        unseen = without_rows(np.concatenate([split.y for split in made.values()]), names)
     return Dataset(
         name=name,
         task=task,
@@ -155,5 +160,11 @@ def from_splits(
         scale=found.scale,
         unit=declared,
         tokens=tokens,
-        provenance=Provenance(source=source or "arrays", licence=licence, salt=salt),
+        provenance=Provenance(
+            source=source or "arrays",
+            licence=licence,
+            notes=(*unseen, *(() if len(made["train"]) else (splits.NO_TRAIN,))),
+            salt=salt,
+            **repeats.counted(made),
+        ),
     )

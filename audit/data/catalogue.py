@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from audit.data import delimited, frames, splits
-from audit.data.frames import MISSING
 from audit.data.interaction_roles import ItemRoles
 from audit.data.roles import require
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Catalogue
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from audit.data.frames import MISSING, numbers
+from audit.data.frames import numbers
 from audit.data.roles import Roles
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Feature
 
 
@@ -27,15 +28,20 @@ class Inputs:
 
 
 def encode(
-    numeric: Mapping[str, np.ndarray], categorical: Mapping[str, np.ndarray], roles: Roles, train: np.ndarray
+    numeric: Mapping[str, np.ndarray],
+    categorical: Mapping[str, np.ndarray],
+    roles: Roles,
+    train: np.ndarray,
+    rows_of: str = "train",
 ) -> Inputs:
     """Return the inputs: numeric columns in their own units, then the codes of categorical ones.
 
     A category's code is 1 + its index in Feature.categories, which lists the values seen in train; 0 stands
     for every other. low and high hold every row, so that no clean input lies outside them; a categorical, immutable
-    or constant column has scale 0, which means that no attack moves it.
+    or constant column has scale 0, which means that no attack moves it. rows_of: what the rows of `train` are called
+    ('judged' where there are no training rows).
     """
-    filled, notes = _fill(numeric, train)
+    filled, notes = _fill(numeric, train, rows_of)
     features = [_numeric(name, column, roles, train) for name, column in filled.items()]
     columns = list(filled.values())
     for name, text in categorical.items():
@@ -48,10 +54,34 @@ def encode(
     if not np.isfinite(x).all():
         name = features[int(np.argmin(np.isfinite(x).all(axis=0)))].name
         raise DataError(f"column {name!r} exceeds float32", "magnitudes below 3e38", "use a larger unit")
-    notes += [f"{f.name} is constant in train" for f in features if f.kind == "numeric" and f.scale == 0]
+    where = "train" if rows_of == "train" else "the judged rows"
+    notes += [f"{f.name} is constant in {where}" for f in features if f.kind == "numeric" and f.scale == 0]
     scale = [f.scale if f.mutable and f.kind == "numeric" else 0.0 for f in features]
     low, high = _bounds(features, x)
     return Inputs(x, tuple(features), low, high, np.array(scale, np.float32), tuple(notes))
+
+
+def refuse_unseen(
+    categorical: Mapping[str, np.ndarray], features: tuple[Feature, ...], test: np.ndarray
+) -> None:
+    """Raise DataError where no test row of its own file holds a value of a column that the training rows hold."""
+    for feature in features:
+        if feature.kind != "categorical":
+            continue
+        known = set(feature.categories) - {MISSING}
+        met = set(categorical[feature.name][test].tolist()) - {MISSING}
+        if known and met and not known & met:
+            raise DataError(
+                f"column {feature.name!r}: {_some(met)} in the test file, {_some(known)} in training",
+                "values that both files hold",
+                "write them one way in both files, or derive one from the other",
+            )
+
+
+def _some(values: set[str]) -> str:
+    """Return a few of the values, quoted."""
+    first = sorted(values)[:3]
+    return ", ".join(map(repr, first)) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
 
 
 def groups(text: np.ndarray, column: str, roles: Roles) -> np.ndarray:
@@ -73,18 +103,22 @@ def band_names(edges: tuple[float, ...], whole: bool) -> list[str]:
     return [f"under {shown[0]}", *middle, f"{shown[-1]} and over"]
 
 
-def _fill(numeric: Mapping[str, np.ndarray], train: np.ndarray) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the columns with NaN replaced by the train median, and a remark for each such column."""
+def _fill(
+    numeric: Mapping[str, np.ndarray], train: np.ndarray, rows_of: str
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the columns with NaN replaced by the train (or judged) median, and a remark for each such column."""
     filled, notes = dict(numeric), []
     for name, column in numeric.items():
         gone = np.isnan(column)
         if not gone.any():
             continue
         if gone[train].all():
-            raise DataError(f"column {name!r} has no value in train", "values to take a median of", "drop it")
+            raise DataError(
+                f"column {name!r} has no value in the {rows_of} rows", "some to take a median of", "drop it"
+            )
         median = float(np.median(column[train & ~gone]))
         filled[name] = np.where(gone, median, column)
-        notes.append(f"{name}: {int(gone.sum())} missing values became the train median {median:.6g}")
+        notes.append(f"{name}: {int(gone.sum())} missing values became the {rows_of} median {median:.6g}")
     return filled, notes
 
 

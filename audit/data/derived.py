@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from audit.data import columns, frames
-from audit.data.frames import MISSING
 from audit.data.roles import Roles, require
 from audit.errors import DataError
+from audit.names import MISSING, name_of
 
 Part = Literal["hour", "weekday", "month", "year", "date"]
 WAYS = ("part", "map", "prefix", "within", "lag", "over")
@@ -81,7 +81,7 @@ def _made(whole: pd.DataFrame, name: str, one: Derived, roles: Roles) -> tuple[n
     for column in (one.of, *([one.over] if one.over else [])):
         require(column, whole.columns, f"derive {name}: column")
     make = {"part": _part, "map": _map, "prefix": _prefix, "within": _within, "over": _over, "lag": _lag}
-    text = frames.as_text(whole, [one.of], roles.missing)[one.of]
+    text = frames.as_text(whole, [one.of], roles.missing, raw=True)[one.of]
     made = make[one.way](text, one, whole, roles)
     lost = made == MISSING if one.way == "lag" else (made == MISSING) & (text != MISSING)
     return np.where(made == MISSING, "", made), int(lost.sum())
@@ -121,10 +121,14 @@ def _part(text: np.ndarray, one: Derived, whole: pd.DataFrame, roles: Roles) -> 
 
 def _map(text: np.ndarray, one: Derived, whole: pd.DataFrame, roles: Roles) -> np.ndarray:
     """Return each value's own; DataError where a mapped value is no value of the column."""
+    met, of = set(text.tolist()), dict(one.map)
     for value in one.map:
-        require(value, sorted(set(text.tolist())), f"derive: value of {one.of}")
+        alike = [] if value in met else [other for other in met if name_of(other) == name_of(value)]
+        if not alike:
+            require(value, sorted(met), f"derive: value of {one.of}")
+        of |= dict.fromkeys(alike, one.map[value])
     rest = one.rest
-    return _known(text, np.array([one.map.get(v, v if rest is None else rest) for v in text], object))
+    return _known(text, np.array([of.get(v, v if rest is None else rest) for v in text], object))
 
 
 def _prefix(text: np.ndarray, one: Derived, whole: pd.DataFrame, roles: Roles) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.data import columns, labels
 from audit.data.columns import Inputs
+from audit.data.repeats import Counts
 from audit.data.roles import Roles, SplitPlan
 from audit.data.splits import places
 from audit.errors import DataError
@@ -121,14 +122,17 @@ def refuse(part: np.ndarray, y: np.ndarray, roles: Roles, task: Task) -> None:
             labels.refuse_one_class(y[one == "train"], f"the train split of fold {k}")
 
 
-def repeated(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> int:
-    """Return how many rows have the features and target of a train row of the network that judges them."""
+def repeated(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> Counts:
+    """Return how many rows have the features and target of a row that trained or stopped the network judging them.
+
+    And how many rows, all of which are judged, repeat another one.
+    """
     content = np.concatenate([x[:, :-1], y.reshape(len(y), -1)], axis=1) + 0.0
     rows, count = [row.tobytes() for row in content], 0
     for one in part:
-        known = {rows[i] for i in np.flatnonzero(one == "train")}
+        known = {rows[i] for i in np.flatnonzero(one != "test")}
         count += sum(rows[i] in known for i in np.flatnonzero(one == "test"))
-    return count
+    return Counts(repeated_in_test=count, repeated_within_test=len(rows) - len(set(rows)))
 
 
 def notes(part: np.ndarray) -> tuple[str, ...]:

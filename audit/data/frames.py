@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.csv as arrow_csv
 
-from audit.data import files
+from audit.data import files, names
 from audit.errors import DataError
+from audit.names import MISSING, name_of
 
-MISSING = "(missing)"
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -71,10 +71,23 @@ def refuse_one_column(frame: pd.DataFrame, path: Path) -> None:
     raise DataError(f"path={str(path)!r} has one column, {header[:60]!r}", "two or more columns", todo)
 
 
-def as_text(frame: pd.DataFrame, columns: Iterable[str], markers: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return these columns as stripped text[n]; empty cells, nulls and the markers become '(missing)'."""
-    gone = {"", *(marker.strip() for marker in markers)}
-    return {column: _text(pd.Series(frame[column]), gone) for column in columns}
+def as_text(
+    frame: pd.DataFrame, columns: Iterable[str], markers: Iterable[str], *, raw: bool = False
+) -> dict[str, np.ndarray]:
+    """Return these columns as names[n]; empty cells, nulls and the markers become '(missing)'.
+
+    raw: text keeps the way it is written, but for outer blanks.
+    """
+    gone = {MISSING, *markers, *map(name_of, markers)}
+    return {column: _text(pd.Series(frame[column]), gone, raw=raw) for column in columns}
+
+
+def refuse_alike(frame: pd.DataFrame, columns: Iterable[str], origin: str) -> None:
+    """Raise DataError where one of these columns writes a value in two ways that read alike."""
+    for column in columns:
+        cells = pd.Series(frame[column])
+        if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
+            names.refuse_alike(pd.unique(cells.dropna()), f"column {column!r}{origin}")
 
 
 def numbers(text: np.ndarray, column: str) -> np.ndarray:
@@ -98,17 +111,12 @@ def numbers(text: np.ndarray, column: str) -> np.ndarray:
     return values
 
 
-def _text(cells: pd.Series, gone: set[str]) -> np.ndarray:
-    """Return one column as text; whole numbers lose their '.0', which a missing neighbour gives them."""
-    null = np.asarray(cells.isna())
-    if pd.api.types.is_float_dtype(cells.dtype):
-        known = cells.to_numpy(np.float64, na_value=np.nan)[~null]
-        if np.all(np.isfinite(known)) and np.all(known == known.round()) and np.all(abs(known) < 2**53):
-            cells = cells.astype("Int64")
-    codes, distinct = pd.factorize(cells)
-    words = [str(value).strip() for value in distinct]
-    table = np.array([*(MISSING if word in gone else word for word in words), MISSING], object)
-    return np.asarray(table[np.where(null, len(words), codes)])
+def _text(cells: pd.Series, gone: set[str], *, raw: bool) -> np.ndarray:
+    """Return one column as names, or as the text that it is."""
+    codes, distinct = pd.factorize(cells, use_na_sentinel=False)
+    words = [str(v).strip() if raw and isinstance(v, str) else name_of(v) for v in distinct]
+    words = [MISSING if not word or word in gone else word for word in words]
+    return np.asarray(np.array(words, object)[codes]) if words else np.zeros(0, object)
 
 
 def _read_text(path: Path, separator: str) -> pd.DataFrame:

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from audit.data import files
+from audit.data import files, names
 from audit.data.columns import band_names
-from audit.data.frames import MISSING
 from audit.data.pixels import Beside
 from audit.data.roles import require
 from audit.errors import DataError
-
-SUFFIX = {"data": "_train", "test": "_test"}
+from audit.names import MISSING, name_of
 
 
 @dataclass(frozen=True)
@@ -37,30 +35,31 @@ def class_names(given: Arrays, path: Path) -> tuple[str, ...]:
     """Return the classes' names, none where no array holds them."""
     if given.classes is None:
         return ()
-    names = _npz(path)
-    require(given.classes, names, "arrays.classes")
-    found = tuple(str(one).strip() for one in np.ravel(names[given.classes]))
+    arrays = _npz(path)
+    require(given.classes, arrays, "arrays.classes")
+    found = tuple(map(name_of, np.ravel(arrays[given.classes])))
     if len(set(found)) < len(found) or not all(found):
         raise DataError(f"arrays.classes={given.classes!r} holds {found[:6]}", "distinct names")
     return found
 
 
-def beside(given: Arrays, paths: Mapping[str, Path]) -> dict[str, Beside]:
+def beside(given: Arrays, paths: Mapping[str, Path], *, alone: str = "train") -> dict[str, Beside]:
     """Return groups and clusters of the images under 'data', and of 'test' where they have their own.
 
-    An attribute must be there for all; clusters may be known of the first alone. Raises DataError.
+    An attribute must be there for all; clusters may be known of the first alone. alone: what the arrays of 'data' are
+    called, 'test' where there are test images alone. Raises DataError.
     """
     for attribute in given.bands:
         require(attribute, given.groups, "arrays.bands")
     found = {}
     for origin, path in paths.items():
-        arrays = _npz(path)
-        n = len(_of(arrays, "y", origin, path))
+        arrays, suffix = _npz(path), "_test" if origin == "test" else f"_{alone}"
+        n = len(_of(arrays, "y", suffix, path))
         groups = {
-            name: _groups(_of(arrays, array, origin, path), name, given, n)
+            name: _groups(_of(arrays, array, suffix, path), name, given, n)
             for name, array in given.groups.items()
         }
-        found[origin] = Beside(groups, _cluster(arrays, given, origin, path, n))
+        found[origin] = Beside(groups, _cluster(arrays, given, suffix, path, n, needed=origin == "data"))
     return found
 
 
@@ -71,9 +70,9 @@ def _npz(path: Path) -> Mapping[str, np.ndarray]:
     return files.read_npz(path)
 
 
-def _of(arrays: Mapping[str, np.ndarray], name: str, origin: str, path: Path) -> np.ndarray:
+def _of(arrays: Mapping[str, np.ndarray], name: str, suffix: str, path: Path) -> np.ndarray:
     """Return NAME_train or NAME_test, else NAME; DataError where neither is there."""
-    long = name + SUFFIX[origin]
+    long = name + suffix
     if long in arrays:
         return arrays[long]
     require(name, arrays, f"array {long!r} or {name!r} of {path.name}:")
@@ -81,16 +80,16 @@ def _of(arrays: Mapping[str, np.ndarray], name: str, origin: str, path: Path) ->
 
 
 def _cluster(
-    arrays: Mapping[str, np.ndarray], given: Arrays, origin: str, path: Path, n: int
+    arrays: Mapping[str, np.ndarray], given: Arrays, suffix: str, path: Path, n: int, *, needed: bool
 ) -> np.ndarray | None:
     """Return what images share as text[n]; None where it is not declared, or not known of test images."""
     name = given.cluster
-    if name is None or (origin == "test" and name + SUFFIX[origin] not in arrays):
+    if name is None or (not needed and name + suffix not in arrays):
         return None
-    values = _of(arrays, name, origin, path)
+    values = _of(arrays, name, suffix, path)
     if values.shape != (n,):
         raise DataError(f"arrays.cluster={name!r} of shape {values.shape}", f"({n},), one an image")
-    return values.astype(str)
+    return names.of(values)
 
 
 def _groups(values: np.ndarray, attribute: str, given: Arrays, n: int) -> np.ndarray:
@@ -102,13 +101,12 @@ def _groups(values: np.ndarray, attribute: str, given: Arrays, n: int) -> np.nda
             raise DataError(
                 f"arrays.groups: {attribute} of shape {values.shape}", "bands, or one value an image"
             )
-        texts = np.array([str(one).strip() or MISSING for one in values.tolist()])
-        return np.where(texts == "nan", MISSING, texts) if values.dtype.kind == "f" else texts
+        return names.of(values, f"arrays.groups: {attribute}")
     if values.dtype.kind not in "iuf":
         raise DataError(f"arrays.bands: {attribute} holds {values.dtype}", "numbers")
     least, edges = values.reshape(n, -1).astype(np.float64).min(axis=1), given.bands[attribute]
     if not edges or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
         raise DataError(f"arrays.bands: {attribute}={tuple(edges)}", "one or more edges in rising order")
     whole = values.dtype.kind in "iu" and all(edge == round(edge) for edge in edges)
-    names = np.array([*band_names(tuple(edges), whole), MISSING])
-    return names[np.where(np.isnan(least), len(edges) + 1, np.digitize(least, edges))]
+    bands = np.array([*band_names(tuple(edges), whole), MISSING])
+    return bands[np.where(np.isnan(least), len(edges) + 1, np.digitize(least, edges))]

@@ -20,7 +20,7 @@ _UINT8 = 0x08  # the IDX type code of unsigned bytes
 
 def load(
     name: str,
-    path: str | Path,
+    path: str | Path | None,
     labels: str | Path | None,
     test: str | Path | None,
     test_labels: str | Path | None,
@@ -37,24 +37,29 @@ def load(
 
     An NPZ file holds x and y, or x_train, y_train, x_test, y_test. Without test rows of their own the plan
     draws them. `arrays` names what else an NPZ file holds. `sha256` is the expected `files.digest` of the files
-    in the order given.
+    in the order given. Without `path` the images of `test` are all there are.
     """
+    alone = "test" if path is None else "train"
+    if path is None:
+        path, labels, test, test_labels = test, test_labels, None, None
     named = (path, labels, test, test_labels)
     found = [None if one is None else files.find(one, obtain) for one in named]
     paths = [one for one in found if one is not None]
     files.refuse_same(found[0], found[2])
     digest, source = files.digest(*paths), ", ".join(one.name for one in paths)
     files.verify(digest, sha256, source)
-    (x, y), held = _pair(found[0], found[1], "train"), None
+    (x, y), held = _pair(found[0], found[1], alone), None
     if found[2] is not None:
         held = _pair(found[2], found[3], "test")
-    elif found[1] is None:
+    elif found[1] is None and alone == "train":
         whole = files.read_npz(paths[0])
         held = (whole["x_test"], whole["y_test"]) if {"x_test", "y_test"} <= set(whole) else None
     further: dict[str, Beside] = {}
     if arrays is not None:
         stored = {"data": found[0], "test": (found[2] or found[0]) if held is not None else None}
-        further = beside(arrays, {origin: path for origin, path in stored.items() if path is not None})
+        further = beside(
+            arrays, {origin: one for origin, one in stored.items() if one is not None}, alone=alone
+        )
         classes = classes or class_names(arrays, paths[0])
     return from_images(
         name, x, y, held, classes, plan, source=source, licence=licence, sha256=digest, favourable=favourable,

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from audit.data import catalogue, columns, delimited, files, frames, splits
-from audit.data.frames import MISSING
 from audit.data.interaction_roles import InteractionRoles, ItemRoles, UserRoles
 from audit.data.roles import Roles, require
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Dataset, Provenance, Split
 
 NOTES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from audit.data import frames
 from audit.data.roles import Roles, require
 from audit.errors import DataError
+from audit.names import name_of
 from audit.subject import Task
 
 
@@ -42,8 +43,39 @@ def favourable_index(name: str | None, classes: Sequence[str]) -> int | None:
     """Return the index of the class that is good for the person, None where none is declared."""
     if name is None:
         return None
+    name = name_of(name)
     require(name, classes, "favourable")
     return list(classes).index(name)
+
+
+def numbered(labels: Iterable[np.ndarray], classes: Sequence[str], what: str = "y") -> tuple[str, ...]:
+    """Return the names of classes numbered from 0: those declared, else their numbers, each of which some row has.
+
+    DataError where no class is declared and a number below the largest has no row: labels from 1, or 255 for none.
+    """
+    if classes:
+        return tuple(map(name_of, classes))
+    met = np.unique(np.concatenate([np.ravel(y) for y in labels]))
+    if not len(met):
+        return ()
+    least, largest = int(met[0]), int(met[-1])
+    if least < 0:
+        raise DataError(f"{what}: from {least} to {largest}", "whole numbers from 0", "mend the labels")
+    if len(met) <= largest:
+        absent = next(i for i, one in enumerate(met.tolist()) if i != one)
+        raise DataError(
+            f"{what}: {least} to {largest}, so class {absent} has no row",
+            f"0 to {len(met) - 1} or classes=[...]",
+            "number the classes from 0, or name all of them",
+        )
+    return tuple(map(str, range(largest + 1)))
+
+
+def without_rows(y: np.ndarray, classes: Sequence[str]) -> tuple[str, ...]:
+    """Return a remark on declared classes that no row of y[n] has, if there are any."""
+    met = set(np.unique(y).tolist())
+    unseen = [name for i, name in enumerate(classes) if i not in met]
+    return (f"declared classes without a row: {', '.join(map(repr, unseen))}",) if unseen else ()
 
 
 def refuse_one_class(y: np.ndarray, where: str) -> None:
@@ -94,9 +126,7 @@ def _multiclass(values: np.ndarray, legal: tuple[str, ...], roles: Roles) -> Lab
         raise DataError(f"task=multiclass with positive={roles.positive!r}", "none, or task: binary")
     index = {value: i for i, value in enumerate(legal)}
     y = np.array([index[value] for value in values.tolist()], np.int32)
-    unseen = [value for value in legal if not (y == index[value]).any()]
-    notes = (f"declared classes without a row: {', '.join(map(repr, unseen))}",) if unseen else ()
-    return Labels(y, legal, favourable_index(roles.favourable, legal), notes)
+    return Labels(y, legal, favourable_index(roles.favourable, legal), without_rows(y, legal))
 
 
 def _zero_or_one(values: np.ndarray, column: str) -> np.ndarray:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from audit.data import files, frames, splits
-from audit.data.frames import MISSING
 from audit.data.texts import clean, plain
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Dataset, Split
 
 NAME = "outside"

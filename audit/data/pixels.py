@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from audit.data import splits
+from audit.data import repeats, splits
 from audit.data.bounds import refuse_narrow
-from audit.data.labels import favourable_index, refuse_one_class
+from audit.data.labels import favourable_index, numbered, refuse_one_class, without_rows
 from audit.data.roles import SplitPlan
 from audit.errors import DataError
 from audit.subject import Dataset, Provenance, Split
@@ -49,17 +49,20 @@ def from_images(
     """
     beside = beside or {}
     clustered = "data" in beside and beside["data"].cluster is not None
-    if plan.by not in ("fraction", "cluster") or (plan.by == "cluster") != clustered:
+    asked = plan.by == "cluster"
+    if plan.by not in ("fraction", "cluster", "none") or (plan.by != "none" and asked != clustered):
         raise DataError(
             f"split by={plan.by} for images, cluster given: {clustered}",
             "fraction, or cluster with an array of clusters",
             "or give the test images their own file",
         )
     tables = {"data": (x, y)} if test is None else {"data": (x, y), "test": test}
-    names = tuple(classes) or tuple(
-        map(str, range(int(max(v.max(initial=0) for _, v in tables.values())) + 1))
-    )
-    tables = {origin: _checked(*pair, names, origin) for origin, pair in tables.items()}
+    tables = {origin: _checked(*pair, origin) for origin, pair in tables.items()}
+    names = numbered([labels for _, labels in tables.values()], classes, "the labels")
+    for origin, (_, labels) in tables.items():
+        if labels.min() < 0 or labels.max() >= len(names):
+            given = f"{origin} labels from {labels.min()} to {labels.max()}"
+            raise DataError(given, f"0 to {len(names) - 1}", "mend classes")
     shapes = {pair[0].shape[1:] for pair in tables.values()}
     if len(shapes) > 1:
         raise DataError(f"train and test images have shapes {sorted(shapes)}", "one shape")
@@ -80,14 +83,18 @@ def from_images(
             source=source,
             licence=licence,
             sha256=sha256,
-            repeated_in_test=_repeated(made["train"], made["test"]),
-            notes=notes,
+            **repeats.counted(made),
+            notes=(
+                *notes,
+                *without_rows(np.concatenate([split.y for split in made.values()]), names),
+                *splits.notes(_parts(made), plan),
+            ),
             salt=salt,
         ),
     )
 
 
-def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) -> Pair:
+def _checked(x: np.ndarray, y: np.ndarray, origin: str) -> Pair:
     """Return images with a channel axis and int32 labels; DataError where they cannot be used."""
     if x.ndim == 3:
         x = x[..., None]
@@ -98,10 +105,6 @@ def _checked(x: np.ndarray, y: np.ndarray, names: Sequence[str], origin: str) ->
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise DataError(
             f"{origin} labels: {y.dtype}{list(y.shape)}", f"whole numbers [{len(x)}], one an image"
-        )
-    if y.min() < 0 or y.max() >= len(names):
-        raise DataError(
-            f"{origin} labels from {y.min()} to {y.max()}", f"0 to {len(names) - 1}", "mend classes"
         )
     if x.dtype != np.uint8 and not (x.dtype.kind == "f" and x.min() >= 0 and x.max() <= 1):
         raise DataError(
@@ -132,12 +135,16 @@ def _divide(
         made[name] = _split("data", tables, np.flatnonzero(part == name), salt, beside)
     if "test" in tables:
         made["test"] = _split("test", tables, np.arange(len(tables["test"][1])), salt, beside)
-    for name in ("test", "train"):
-        if not len(made[name]):
-            raise DataError(f"the {name} split is empty", "images in it", "change the split's fractions")
-        if name == "train":
-            refuse_one_class(made[name].y, "the train split")
+    if not len(made["test"]):
+        raise DataError("the test split is empty", "images in it", "change the split's fractions")
+    which = "train" if len(made["train"]) else "test"
+    refuse_one_class(made[which].y, f"the {which} split")
     return made
+
+
+def _parts(made: Mapping[str, Split]) -> np.ndarray:
+    """Return the split's name of every row."""
+    return np.repeat(list(made), [len(split) for split in made.values()])
 
 
 def _split(
@@ -159,15 +166,3 @@ def _floats(x: np.ndarray) -> np.ndarray:
 def _fingerprint(x: np.ndarray, y: np.ndarray) -> bytes:
     """Return a digest of images and labels."""
     return hashlib.sha256(x.tobytes()).digest() + hashlib.sha256(y.tobytes()).digest()
-
-
-def _repeated(train: Split, test: Split) -> int:
-    """Return how many test rows have the image and label of a train row."""
-
-    def content(split: Split) -> list[bytes]:
-        return [
-            hashlib.sha256(x.tobytes() + y.tobytes()).digest() for x, y in zip(split.x, split.y, strict=True)
-        ]
-
-    known = set(content(train))
-    return sum(row in known for row in content(test))

@@ -10,6 +10,7 @@ from itertools import combinations, product
 from typing import Literal
 
 from audit.errors import DataError
+from audit.names import name_of
 from audit.subject import Task
 
 
@@ -25,7 +26,8 @@ class Roles:
     together (patient, user). missing: texts that stand for a missing value; an empty cell always does.
     missing_numeric: what a missing numeric feature does ('refuse'; 'drop' the row; the train 'median').
     units, ranges: of numeric features. bands: edges that turn numbers into groups; (40, 60) makes
-    'under 40', '40 to 59', '60 and over'.
+    'under 40', '40 to 59', '60 and over'. free: texts, whose cells name nothing and stay as they are written.
+    Values (positive, classes, favourable) may be written as the file writes them, or in any way that reads alike.
     """
 
     target: str
@@ -47,8 +49,13 @@ class Roles:
     units: Mapping[str, str] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     bands: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for role in ("positive", "favourable"):
+            value = getattr(self, role)
+            object.__setattr__(self, role, None if value is None else name_of(value))
+        object.__setattr__(self, "classes", tuple(map(name_of, self.classes)))
         require(self.missing_numeric, ("refuse", "drop", "median"), "missing_numeric")
         _refuse_two_jobs(self)
         groups = (*self.sensitive, *self.legitimate)
@@ -78,7 +85,7 @@ class Roles:
 
     def columns(self, task: Task) -> tuple[str, ...]:
         """Return every column that is read, each once."""
-        named = (*self.targets(task), *self.features, *self.sensitive, *self.legitimate)
+        named = (*self.targets(task), *self.features, *self.sensitive, *self.legitimate, *self.free)
         single = (self.id, self.cluster, self.weight, self.time)
         return tuple(dict.fromkeys((*named, *(column for column in single if column))))
 
@@ -89,13 +96,13 @@ class SplitPlan:
 
     by 'fraction': drawn by the seed within each class. by 'cluster': the same, but whole clusters. by 'time': in
     the order of time, train first and test last, whole clusters where there are any. by 'column': `column` holds
-    the split's name. Fractions are of all rows; train gets the rest. Where test
-    has a file of its own, `test` counts for nothing and the others are fractions of the other file.
+    the split's name. by 'none': every row is judged, by a model that is ready. Fractions are of all rows; train gets
+    the rest. Where test has a file of its own, `test` counts for nothing, the others are fractions of the other file.
     by 'folds': so many `folds`, drawn by the seed within each class, whole clusters where there are any; each is judged
     by a network trained on the others, of which `validation` is a fraction, and no row calibrates.
     """
 
-    by: Literal["fraction", "column", "cluster", "time", "folds"] = "fraction"
+    by: Literal["fraction", "column", "cluster", "time", "folds", "none"] = "fraction"
     column: str | None = None
     validation: float = 0.1
     calibration: float = 0.1
@@ -104,7 +111,7 @@ class SplitPlan:
     folds: int | None = None
 
     def __post_init__(self) -> None:
-        require(self.by, ("fraction", "column", "cluster", "time", "folds"), "split by")
+        require(self.by, ("fraction", "column", "cluster", "time", "folds", "none"), "split by")
         if (self.by == "folds") != (self.folds is not None) or (self.folds or 2) < 2:
             raise DataError(
                 f"split by={self.by!r}, folds={self.folds}", "two folds or more with by: folds alone"

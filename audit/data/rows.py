@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from audit.data import frames, splits
-from audit.data.frames import MISSING
 from audit.data.roles import Roles, SplitPlan, require
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Task
 
 
@@ -38,7 +38,13 @@ def collect(
     tables = {"data": frame} if test_frame is None else {"data": frame, "test": test_frame}
     _refuse_absent(tables, roles, plan, task)
     wanted = roles.columns(task)
-    texts = [frames.as_text(table, wanted, roles.missing) for table in tables.values()]
+    for origin, table in tables.items():
+        frames.refuse_alike(table, _named(roles, task), "" if origin == "data" else " of the test file")
+    texts = [
+        frames.as_text(table, wanted, roles.missing)
+        | frames.as_text(table, roles.free, roles.missing, raw=True)
+        for table in tables.values()
+    ]
     text = {column: np.concatenate([one[column] for one in texts]) for column in wanted}
     for column in (roles.id, roles.cluster, roles.weight, roles.time):
         gone = int((text[column] == MISSING).sum()) if column else 0
@@ -57,6 +63,13 @@ def collect(
         splits.salt_of(_content(tables)),
         tuple(str(c) for c in frame if c not in (*wanted, *roles.drop, plan.column)),
     )
+
+
+def _named(roles: Roles, task: Task) -> list[str]:
+    """Return the columns whose values are names of categories and groups, and no numbers."""
+    labels = roles.targets(task) if task in ("binary", "multiclass") else ()
+    columns = dict.fromkeys((*labels, *roles.categorical, *roles.sensitive, *roles.legitimate))
+    return [column for column in columns if column not in (*roles.numeric, *roles.bands)]
 
 
 def _refuse_absent(tables: Mapping[str, pd.DataFrame], roles: Roles, plan: SplitPlan, task: Task) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from audit.data import files, frames, splits
-from audit.data.frames import MISSING
 from audit.data.roles import require
 from audit.errors import DataError
 from audit.meaning import Outputs
+from audit.names import MISSING
 from audit.subject import JUDGED, Dataset
 
 YES_NO = {"false": "0", "true": "1"}

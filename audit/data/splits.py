@@ -13,6 +13,11 @@ from audit.errors import DataError
 from audit.subject import Task
 
 NAMES = ("test", "calibration", "validation", "train")
+ALL = "all {n:,} rows are judged: the model must not have been fitted on any of them"
+NO_TRAIN = (
+    "there are no training rows: what is usually taken of them (features' ranges, medians and standard deviations, "
+    "rows that explanations compare with) is of the judged rows"
+)
 
 
 def salt_of(content: bytes) -> str:
@@ -52,8 +57,11 @@ def draw(units: np.ndarray, stratum: np.ndarray, plan: SplitPlan, *, test: bool)
 
     Within a stratum units are put in the order of SHA-256(seed:unit) and cut at the plan's fractions of
     rows, so that each split's share is exact to one unit, and a single unit goes to train. A cluster's
-    stratum is the highest of its rows' (binary: whether it has a positive). Without `test` no row is test.
+    stratum is the highest of its rows' (binary: whether it has a positive). Without `test` no row is test. By
+    'none' every row is test, or none.
     """
+    if plan.by == "none" and test:
+        return np.full(len(units), "test", "<U11")
     edges = np.cumsum([plan.test if test else 0.0, plan.calibration, plan.validation])
     place = places(units, stratum, str(plan.seed))
     return np.array(NAMES, "<U11")[np.searchsorted(edges.round(12), place, side="right")]
@@ -122,6 +130,13 @@ def named(values: np.ndarray, column: str, *, test: bool) -> np.ndarray:
     for value in dict.fromkeys(values.tolist()):
         require(value, allowed, f"split column {column}: value")
     return values.astype("<U11")
+
+
+def notes(part: np.ndarray, plan: SplitPlan) -> tuple[str, ...]:
+    """Return what a reader should know where no row is left to train on: part[n] is each row's split."""
+    if (part == "train").any():
+        return ()
+    return (ALL.format(n=len(part)), NO_TRAIN) if plan.by == "none" else (NO_TRAIN,)
 
 
 def straddling(part: np.ndarray, cluster: np.ndarray) -> int:

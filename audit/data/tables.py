@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.data import columns, derived, folds, frames, labels, splits, times
+from audit.data import columns, derived, folds, frames, labels, repeats, splits, times
 from audit.data.derived import Derived
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
@@ -82,10 +82,14 @@ def from_frame(
     else:
         part = _divide(rows, label.y, roles, plan, task)
         _refuse_unfit(part, label.y, roles, task)
-        inputs = columns.encode(rows.numeric, categorical, roles, part == "train")
+        trains = bool((part == "train").any())
+        reference, rows_of = (part == "train", "train") if trains else (part == "test", "judged")
+        inputs = columns.encode(rows.numeric, categorical, roles, reference, rows_of)
+        if test_frame is not None and trains:
+            columns.refuse_unseen(categorical, inputs.features, part == "test")
         every = _every(rows, inputs.x, label.y, roles)
         made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
-        repeated, more = _repeated(made["train"], made["test"]), ()
+        repeated, more = repeats.counted(made), splits.notes(part, plan)
     return Dataset(
         name=name,
         task=task,
@@ -103,7 +107,7 @@ def from_frame(
             licence=licence,
             sha256=sha256,
             dropped=rows.dropped,
-            repeated_in_test=repeated,
+            **repeated,
             notes=(
                 *notes,
                 *made_of,
@@ -157,10 +161,6 @@ def _refuse_unfit(part: np.ndarray, y: np.ndarray, roles: Roles, task: Task) -> 
     n = len(part)
     if not (part == "test").any():
         raise DataError(f"the test split of {n} rows is empty", "rows to judge", "raise the test fraction")
-    if roles.features and not (part == "train").any():
-        raise DataError(
-            f"the train split of {n} rows is empty", "rows to fit on", "lower the other fractions"
-        )
     if task in CLASSES:
         labels.refuse_one_class(y, f"target {roles.target!r}")
         if (part == "train").any():
@@ -180,19 +180,6 @@ def _every(rows: Rows, x: np.ndarray, y: np.ndarray, roles: Roles) -> Split:
         time=columns.times(text[roles.time], roles.time) if roles.time else None,
         legitimate={column: columns.groups(text[column], column, roles) for column in roles.legitimate},
     )
-
-
-def _repeated(train: Split, test: Split) -> int:
-    """Return how many test rows have the features and target of a train row."""
-    if not train.x.shape[1]:
-        return 0
-
-    def content(split: Split) -> list[bytes]:
-        y = split.y.reshape(len(split), -1)
-        return [row.tobytes() for row in np.concatenate([split.x, y], axis=1) + 0.0]
-
-    known = set(content(train))
-    return sum(row in known for row in content(test))
 
 
 def _notes(rows: Rows, roles: Roles, part: np.ndarray, test: Split, task: Task) -> list[str]:

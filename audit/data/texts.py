@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.data import columns, frames, labels, splits, vocabulary
-from audit.data.frames import MISSING
+from audit.data import columns, frames, labels, repeats, splits, vocabulary
 from audit.data.roles import Roles, SplitPlan
 from audit.data.rows import Rows, collect
 from audit.data.vocabulary import VocabularyPlan
 from audit.errors import DataError
+from audit.names import MISSING
 from audit.subject import Dataset, Provenance, Split, Task, Tokens
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -61,16 +61,18 @@ def from_frame(
 
     Texts are NFC; one that occurs again (but for case and blanks) lies on one side of a drawn split.
     """
-    rows = collect(frame, test_frame, replace(roles, categorical=(text,)), plan, task)
+    rows = collect(frame, test_frame, replace(roles, free=(text,)), plan, task)
     rows, texts = _written(rows, text)
     same = np.array([plain(one) for one in texts], object)
     label = labels.encode(rows.text, roles, task)
     part = _divide(rows, same, label.y, plan, roles)
     _refuse_unfit(part, label, roles)
-    fitted = vocabulary.fit(texts[part == "train"].tolist(), tokens)
+    trains = bool((part == "train").any())
+    fitted = vocabulary.fit(
+        texts[part == ("train" if trains else "test")].tolist(), tokens, "training" if trains else "judged"
+    )
     every = _every(rows, texts, fitted, label.y, roles)
     made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
-    seen = set(same[part == "train"].tolist())
     return Dataset(
         name=name,
         task=task,
@@ -82,8 +84,13 @@ def from_frame(
         tokens=fitted,
         provenance=Provenance(
             dropped=rows.dropped,
-            repeated_in_test=sum(one in seen for one in same[part == "test"].tolist()),
-            notes=(*label.notes, fitted.says, *_notes(made["test"], same, label.y, tokens)),
+            **_repeated(same, label.y, part),
+            notes=(
+                *label.notes,
+                *splits.notes(part, plan),
+                fitted.says,
+                *_notes(made["test"], same, label.y, tokens),
+            ),
             salt=rows.salt,
         ),
     )
@@ -139,13 +146,14 @@ def _joined(same: np.ndarray, cluster: np.ndarray) -> np.ndarray:
 
 def _refuse_unfit(part: np.ndarray, label: labels.Labels, roles: Roles) -> None:
     """Raise DataError where a split is empty, labels do not vary, or one of them is only in the test rows."""
-    for one, what in (("test", "judge"), ("train", "fit on")):
-        if not (part == one).any():
-            raise DataError(
-                f"the {one} split of {len(part)} rows is empty", f"rows to {what}", "change split"
-            )
+    if not (part == "test").any():
+        raise DataError(f"the test split of {len(part)} rows is empty", "rows to judge", "change split")
     train = label.y[part == "train"]
-    labels.refuse_one_class(train, "the train split")
+    labels.refuse_one_class(
+        train if len(train) else label.y, "the train split" if len(train) else "the test split"
+    )
+    if not len(train):
+        return
     lost = sorted(set(label.y[part == "test"].tolist()) - set(train.tolist()))
     if lost and not roles.classes:
         rows = int((label.y[part == "test"] == lost[0]).sum())
@@ -165,6 +173,16 @@ def _every(rows: Rows, texts: np.ndarray, tokens: Tokens, y: np.ndarray, roles: 
         groups={column: columns.groups(rows.text[column], column, roles) for column in roles.sensitive},
         cluster=splits.hash_ids(rows.text[roles.cluster], rows.salt) if roles.cluster else None,
         text=texts,
+    )
+
+
+def _repeated(same: np.ndarray, y: np.ndarray, part: np.ndarray) -> repeats.Counts:
+    """Return how many test texts another split holds too, whatever their label, and those again within test."""
+    test = part == "test"
+    outside = repeats.of(same[~test].tolist(), same[test].tolist())
+    within = repeats.of((), list(zip(same[test].tolist(), y[test].tolist(), strict=True)))
+    return repeats.Counts(
+        repeated_in_test=outside["repeated_in_test"], repeated_within_test=within["repeated_within_test"]
     )
 
 

@@ -36,8 +36,11 @@ class VocabularyPlan:
                 raise DataError(f"tokens: {name}={getattr(self, name)}", f"{low} or more")
 
 
-def fit(texts: Sequence[str], plan: VocabularyPlan) -> Tokens:
-    """Return the tokens of a vocabulary fitted on these texts, whatever their order; DataError without `tokenizers`."""
+def fit(texts: Sequence[str], plan: VocabularyPlan, of: str = "training") -> Tokens:
+    """Return the tokens of a vocabulary fitted on these texts, whatever their order; DataError without `tokenizers`.
+
+    of: whose texts they are, for the record.
+    """
     made, trainer = _empty(plan)
     made.train_from_iterator(sorted(texts), trainer)
     made.enable_truncation(plan.length)
@@ -48,7 +51,7 @@ def fit(texts: Sequence[str], plan: VocabularyPlan) -> Tokens:
         encode=_encoder(made, plan.length),
         vocabulary=size,
         saved=made.to_str(pretty=True).encode(),
-        says=f"byte-pair encoding of {plan.kind}: {size} tokens fitted on the {len(texts)} training texts, "
+        says=f"byte-pair encoding of {plan.kind}: {size} tokens fitted on the {len(texts)} {of} texts, "
         f"{plan.length} tokens a text at most{lower}",
     )
 

@@ -15,7 +15,6 @@ from audit.errors import DataError
 from audit.metrics.sampling import sample
 from audit.subject import Model, Split, Subject, meaning_of
 
-FILL = "train"  # the split whose rows stand in for missing inputs
 ROUNDING = 1e-6  # smaller than this share of the largest output, a value is single precision's noise: 0
 
 
@@ -35,17 +34,15 @@ class Game:
 def game_of(subject: Subject, *, rows: int, background: int, patches: int, seed: int) -> Game:
     """Return the game of so many random test rows against so many random train rows.
 
-    The players are a table's columns, or patches x patches rectangles of an image. DataError where inputs
-    are neither, where no train rows can stand in for missing inputs, and where the model cannot be run.
+    The players are a table's columns, or patches x patches rectangles of an image. Without train
+    rows the judged ones stand in for missing inputs. DataError where inputs are neither, or the model cannot be run.
     """
     data, model = subject.data, subject.model
     if data.modality not in ("table", "image"):
         raise DataError(
             f"modality={data.modality}", "a table or images", "remove the checks named explanation"
         )
-    if FILL not in data.splits or not len(data.splits[FILL]):
-        raise DataError("no train rows", "a train split to fill in missing features", "give one")
-    test, train = draw(data.test, rows, seed), draw(data.splits[FILL], background, seed)
+    test, train = draw(data.test, rows, seed), draw(data.reference, background, seed)
     if data.modality == "table":
         named, width = tuple(f.name for f in data.features), test.x.shape[1]
         names = named or tuple(f"column {i}" for i in range(width))

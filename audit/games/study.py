@@ -15,7 +15,7 @@ from audit.attribution.masking import Masking, masked
 from audit.attribution.shapley import explained
 from audit.errors import DataError
 from audit.games.explainers import Effort, Explain, Name, explainer, one_by_one
-from audit.games.game import FILL, Game, explained_column, how_to_run
+from audit.games.game import Game, explained_column, how_to_run
 from audit.subject import Model, Subject
 
 BASELINES = ("mean", "train")
@@ -129,7 +129,7 @@ def worth(s: Study, filled: Masking, *, explained_scale: bool = False) -> Worth:
 
 def fillers(subject: Subject) -> np.ndarray:
     """Return the train rows' inputs in the order of their ids, from which a generator draws."""
-    train = subject.data.splits[FILL]
+    train = subject.data.reference
     return train.x[np.argsort(train.id, kind="stable")]
 
 

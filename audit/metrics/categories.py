@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MISSING = "(missing)"
+from audit.names import MISSING, name_of
+
 JOIN = " x "
 
 
@@ -37,7 +38,7 @@ class Categories:
 
 def categories(attribute: str, values: np.ndarray, unknown: Collection[str] = ()) -> Categories:
     """Return the categories of values[n], sorted; missing values and labels in `unknown` are none."""
-    text = np.asarray([MISSING if v is None or v != v else str(v) for v in values], str)
+    text, unknown = np.asarray([name_of(v) for v in values], str), set(map(name_of, unknown))
     met, place = np.unique(text, return_inverse=True)
     names = tuple(str(name) for name in met if name != MISSING and name not in unknown)
     code = np.asarray([names.index(name) if name in names else -1 for name in met], int)

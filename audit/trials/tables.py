@@ -86,8 +86,6 @@ def not_measured(s: Search, norms: Iterable[str]) -> tuple[str, ...]:
         said.append(f"Changes of the {int(np.sum(s.target.scale == 0))} inputs held fixed.")
     if tried < len(data.test):
         said.append(f"The {len(data.test) - tried} test rows that were not drawn.")
-    if data.test.weight is not None:
-        said.append("Declared row weights: every row counts once.")
     return tuple(said)
 
 

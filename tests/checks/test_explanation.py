@@ -215,11 +215,18 @@ def test_quick_spends_less_and_asks_shap_nothing(table_subject, context):
     assert all(m.estimate.value is None for m in by_name(found, "reliance"))  # sex and age are no features
 
 
+def test_without_training_rows_the_judged_ones_are_the_background(table_subject, context):
+    test = table_subject.data.test
+    bare = replace(table_subject, data=replace(table_subject.data, splits={"test": test}))
+    same = replace(table_subject, data=replace(table_subject.data, splits={"test": test, "train": test}))
+    found = [explain(one, ShapleyOptions(rows=5, background=5), context) for one in (bare, same)]
+    assert found[0].measurements == found[1].measurements
+
+
 def test_what_cannot_be_explained_is_refused_in_one_line(table_subject):
     text = replace(table_subject, data=replace(table_subject.data, modality="text"))
-    bare = replace(table_subject, data=replace(table_subject.data, splits={"test": table_subject.data.test}))
     scores = Subject(replace(table_subject.model, apply=None), table_subject.data, table_subject.outputs)
-    for case, message in ((text, "modality=text"), (bare, "no train rows"), (scores, "file of scores")):
+    for case, message in ((text, "modality=text"), (scores, "file of scores")):
         with pytest.raises(DataError, match=message):
             explain(case, ShapleyOptions(), CONTEXT)
 

@@ -17,7 +17,14 @@ def _split(rows=slice(None), **changes):
 
 def test_arrays_become_a_dataset():
     data = from_arrays(
-        "mine", "binary", X, Y, classes=("no", "yes"), favourable="yes", groups={"sex": ["f", None] * 50}
+        "mine",
+        "binary",
+        X,
+        Y,
+        classes=("no", "yes"),
+        favourable="yes",
+        groups={"sex": ["f", None] * 50},
+        plan=SplitPlan(),
     )
     assert [len(split) for split in data.splits.values()] == [60, 10, 10, 20]
     assert (data.modality, data.classes, data.favourable) == ("table", ("no", "yes"), 1)
@@ -32,11 +39,22 @@ def test_arrays_become_a_dataset():
     assert data.features[0].scale == pytest.approx(train.std())
 
 
+def test_every_row_of_a_ready_test_set_is_judged():
+    data = from_arrays("mine", "binary", X, Y, id=np.arange(100), cluster=np.arange(100) // 4)
+    assert [len(split) for split in data.splits.values()] == [0, 0, 0, 100]
+    assert data.test.x.tolist() == X.tolist()
+    assert len(set(data.test.cluster)) == 25
+    assert data.reference is data.test
+    assert data.features[0].scale == pytest.approx(X[:, 0].std())
+    notes = " ".join(data.provenance.notes)
+    assert "all 100 rows are judged" in notes and "no training rows" in notes
+
+
 def test_ids_decide_the_split_and_are_hashed():
     names = np.array([f"p{i}" for i in range(100)])
     order = np.random.default_rng(0).permutation(100)
-    one = from_arrays("mine", "binary", X, Y, id=names)
-    other = from_arrays("mine", "binary", X[order], Y[order], id=names[order])
+    one = from_arrays("mine", "binary", X, Y, id=names, plan=SplitPlan())
+    other = from_arrays("mine", "binary", X[order], Y[order], id=names[order], plan=SplitPlan())
     for name, split in one.splits.items():
         assert set(split.id) == set(other.splits[name].id)
         assert not set(split.id) & set(names)
@@ -48,7 +66,7 @@ def test_clusters_stay_together():
     seen = [set(split.cluster) for split in data.splits.values()]
     assert sum(map(len, seen)) == len(set.union(*seen)) == 25
     with pytest.raises(DataError, match="by: cluster with clusters"):
-        from_arrays("mine", "binary", X, Y, cluster=people)
+        from_arrays("mine", "binary", X, Y, cluster=people, plan=SplitPlan())
 
 
 def test_a_dict_of_arrays_is_kept_apart():
@@ -142,5 +160,5 @@ def test_ready_splits_that_overlap_or_lack_test_are_refused(given, words):
 def test_other_tasks():
     assert from_arrays("mine", "regression", X, X[:, 0]).test.y.dtype == np.float64
     many = from_arrays("mine", "multilabel", X, np.stack([Y, 1 - Y], axis=1), classes=("a", "b"))
-    assert many.test.y.shape == (20, 2)
+    assert many.test.y.shape == (100, 2)
     assert from_arrays("mine", "multiclass", X, np.arange(100) % 3).classes == ("0", "1", "2")

@@ -68,7 +68,7 @@ def test_gaps_become_the_median_of_train():
     found = _encode({"age": [20, np.nan, 40, 90]}, missing_numeric="median")
     assert found.x[:, 0].tolist() == [20, 30, 40, 90]
     assert found.notes == ("age: 1 missing values became the train median 30",)
-    with pytest.raises(DataError, match="'age' has no value in train"):
+    with pytest.raises(DataError, match="'age' has no value in the train rows"):
         _encode({"age": [np.nan, np.nan, np.nan, 1]}, missing_numeric="median")
 
 

@@ -82,7 +82,7 @@ def test_repeated_images_are_counted():
         (X[:50], Y, (), "whole numbers [50]"),
         (X, Y.astype(float), (), "whole numbers [60]"),
         (X, Y, ("a", "b"), "labels from 0 to 2; expected 0 to 1"),
-        (X, Y.astype(int) - 1, (), "labels from -1 to 1"),
+        (X, Y.astype(int) - 1, (), "labels: from -1 to 1"),
         (X.reshape(60, 12), Y, (), "images of shape (60, 12)"),
         (np.zeros((60, 3, 8, 8)), Y, (), "[n, height, width, channels]"),
         (X.astype(float), Y, (), "finite floats from 0 to 1"),
@@ -97,13 +97,20 @@ def test_arrays_unfit_for_an_audit_are_refused(x, y, classes, words):
     assert words in str(error.value)
 
 
+def test_a_ready_model_judges_every_image():
+    data = pixels.from_images("a", X, Y, None, (), SplitPlan(by="none"))
+    assert [len(split) for split in data.splits.values()] == [0, 0, 0, 60]
+    assert "all 60 rows are judged" in data.provenance.notes[0]
+    assert data.provenance.repeated_in_test is None
+    held = pixels.from_images("a", X, Y, (1 - X, Y), (), SplitPlan(by="none"))
+    assert [len(split) for split in held.splits.values()] == [48, 6, 6, 60]
+
+
 def test_plans_that_images_cannot_obey_are_refused():
     with pytest.raises(DataError, match="split by=cluster for images"):
         pixels.from_images("a", X, Y, None, (), SplitPlan(by="cluster"))
     with pytest.raises(DataError, match="the test split is empty"):
         pixels.from_images("a", X, Y, None, (), SplitPlan(test=0))
-    with pytest.raises(DataError, match="the train split is empty"):
-        pixels.from_images("a", X, Y, None, (), SplitPlan(validation=0, calibration=0, test=1))
     with pytest.raises(DataError, match="expected one shape"):
         pixels.from_images("a", X, Y, (X[:, :2], Y), (), SplitPlan())
 

@@ -228,13 +228,22 @@ def test_roles_that_do_not_fit_the_table_are_refused(roles, words):
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize("plan", [SplitPlan(by="none"), SplitPlan(validation=0, calibration=0, test=1)])
+def test_without_training_rows_medians_and_scales_are_of_the_judged_rows(plan):
+    data = _load(_frame(), plan=plan)
+    assert [len(split) for split in data.splits.values()] == [0, 0, 0, len(data.test)]
+    assert data.features[0].scale == pytest.approx(data.test.x[:, 0].std(dtype=float))
+    notes = " ".join(data.provenance.notes)
+    assert "there are no training rows" in notes
+    assert ("rows are judged" in notes) == (plan.by == "none")
+
+
 @pytest.mark.parametrize(
     ("frame", "plan", "words"),
     [
         (_frame().assign(income="low"), HALF, "one value 'low'"),
         (_frame(), SplitPlan(test=0.0), "the test split of 100 rows is empty"),
-        (_frame(), SplitPlan(validation=0, calibration=0, test=1), "the train split of 100 rows is empty"),
-        (_frame().assign(income=["high"] + ["low"] * 98 + ["?"]), SplitPlan(test=0.9, validation=0.05,
+        (_frame().assign(income=["high"] + ["low"] * 98 + ["?"]), SplitPlan(test=0.8, validation=0.1,
             calibration=0.05), "train split"),
         (_frame().assign(income="?"), HALF, "no row is left"),
         (_frame().assign(hours=np.inf), HALF, "'hours' holds 100 infinite values"),
