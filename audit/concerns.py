@@ -100,7 +100,9 @@ def _one_decision(subject: Subject) -> Concern | None:
 
 
 def _copied_target(subject: Subject) -> Concern | None:
-    """Return the concern that the outputs are the target itself."""
+    """Return the concern that scores from a file are the target itself; a model that runs is asked, not copied."""
+    if subject.model.apply is not None:
+        return None
     y, outputs = np.asarray(subject.data.test.y), np.asarray(subject.outputs["test"], np.float64)
     if len(y) < FEW_ROWS or subject.data.task in ("ranking", "multilabel"):
         return None

@@ -93,11 +93,11 @@ def _run(
         loaded, dataset, trained_here=model is None and given is not None and given.train is not None
     )
     with clock("model"):
-        made = (
-            Assembled(with_meaning(model, dataset))
-            if model is not None
-            else read_model(loaded, dataset, digests, kept, clock.tick)
-        )
+        if model is None:
+            made = read_model(loaded, dataset, digests, kept, clock.tick)
+        else:
+            with users_code(f"model {model.name}"):
+                made = Assembled(with_meaning(model, dataset))
     _refuse_changed(digests, dataset)
     rows = row_digests.of(dataset)
     desk = Desk(loaded, dataset, digests, rows, kept if model is None else None, quick, clock, nonce)

@@ -64,7 +64,9 @@ def scored(
 
 
 def model(shift: float = 0.0, scale: float = 3.0) -> audit.Model:
-    return audit.Model("linear", lambda p, x: x[:, :1] * p[0] + p[1], np.array([scale, shift], np.float32))
+    return audit.Model(
+        "linear", lambda p, x: x[:, :1] * p[0] + p[1], np.array([scale, shift], np.float32), outputs="logits"
+    )
 
 
 def given(folder: Path, rules: list[dict[str, Any]], of: audit.Model | None = None, **policy: Any):

@@ -72,7 +72,10 @@ def many(y: np.ndarray, **given: Any) -> Attempt:
         except audit.AuditError as error:
             return 2, str(error)
         return run(
-            config(ACCURATE), folder, data=data, model=audit.Model("m", apply=lambda params, x: 9.0 * x)
+            config(ACCURATE),
+            folder,
+            data=data,
+            model=audit.Model("m", apply=lambda params, x: 9.0 * x, outputs="logits"),
         )
 
     return attempt
@@ -140,7 +143,14 @@ def weighted(weight: Any) -> Attempt:
         rate = np.where(stratum == sex, 0.4, 0.6)
         decided = (rng.random(n) < rate).astype(int)
         w = np.where(stratum == 0, weight, 1.0)
-        table = pd.DataFrame({"y": decided, "sex": sex, "w": w, "score": np.where(decided, 0.9, 0.1)})
+        table = pd.DataFrame(
+            {
+                "y": decided,
+                "sex": sex,
+                "w": w,
+                "score": np.where(decided, 0.9, 0.1) + rng.uniform(-0.05, 0.05, n),
+            }
+        )
         table["id"] = range(n)
         gap = rule("fairness.groups.selection_rate_difference", 0.1)
         gap["at_most"] = gap.pop("at_least")

@@ -129,7 +129,7 @@ def filed(value: str, test: dict[str, Any]) -> Callable[[Path], tuple[int, str]]
                 "columns": {"target": "y", "positive": "yes", "favourable": "yes", "numeric": ["a", "b"]},
                 "split": {"test": 0.6},
             },
-            "model": {"network": f"{folder}/net.py:build"},
+            "model": {"network": f"{folder}/net.py:build", "outputs": "logits"},
             "checks": {"behaviour.tests": {"tests": [test]}},
             "policy": rule("behaviour.tests.violation_rate", {"test": "t"}, at_most=0.08),
         }
