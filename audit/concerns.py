@@ -14,7 +14,7 @@ from audit import row_digests
 from audit.evidence import Concern
 from audit.metrics.repeats import beyond_chance
 from audit.metrics.sanity import looks_like_probabilities
-from audit.subject import Dataset, Split, Subject
+from audit.subject import JUDGED, UNLABELLED, Dataset, Split, Subject, decide
 
 EVERYTHING = ("*",)
 FEW_ROWS = 50  # fewer rows show neither a copied target nor repeated rows
@@ -22,6 +22,9 @@ REPEATED = (
     0.01  # of the test rows, and FEWEST of them: copies beyond chance that would count as rows of their own
 )
 FEWEST = 10
+FEW_LOST = 30  # rows without a label, fewer of which show nothing
+OTHERWISE = 0.05  # of the decisions: a difference between rows with and without a label that matters,
+FAR = 4.0  # and so many standard errors, which chance does not give
 OF_PROBABILITIES = (  # what reads probabilities of logits where the decision is the largest output in any case
     "calibration.*",
     "accuracy.overall.log_loss",
@@ -51,7 +54,12 @@ def found(subject: Subject, *, procedure: bool = False, trained_here: bool = Fal
     procedure: the configuration says that the verdict is meant for the way of training, not for one network.
     trained_here: the loss, and so what the outputs mean, is known.
     """
-    tests: tuple[Callable[[Subject], Concern | None], ...] = (_one_decision, _copied_target, _repeated_rows)
+    tests: tuple[Callable[[Subject], Concern | None], ...] = (
+        _one_decision,
+        _copied_target,
+        _repeated_rows,
+        _missing_labels,
+    )
     concerns = [test(subject) for test in tests]
     concerns.append(None if trained_here else _meaning(subject))
     concerns.append(None if procedure else _folds(subject.data))
@@ -137,11 +145,13 @@ def _repeated_rows(subject: Subject) -> Concern | None:
         return None
     if data.modality == "table" and data.features:
         train = data.splits.get("train")
-        others = _columns(data, train) if train is not None and len(train) and data.folds is None else []
-        extra = beyond_chance(_columns(data, test), test.cluster, others)
+        known = train is not None and len(train) and data.folds is None
+        others = [column for part in _columns(data, train) for column in part] if train and known else []
+        features, target = _columns(data, test)
+        extra = beyond_chance(features, target, test.cluster, others)
     elif data.modality == "image":
         rows = [hash(one) for one in row_digests.contents(test, data, groups=False)]
-        extra = beyond_chance([np.asarray(rows)], test.cluster)
+        extra = _copies(rows, test.cluster)
     else:  # short texts and histories recur by themselves
         return None
     if extra <= max(REPEATED * n, FEWEST):
@@ -156,11 +166,55 @@ def _repeated_rows(subject: Subject) -> Concern | None:
     )
 
 
-def _columns(data: Dataset, split: Split) -> list[np.ndarray]:
-    """Return a table's features and target as columns[n]."""
-    x = np.asarray(split.x)
-    targets = np.asarray(split.y).reshape(len(split), -1)
-    return [*(x[:, i] for i in range(len(data.features))), *targets.T]
+def _missing_labels(subject: Subject) -> Concern | None:
+    """Return the concern that rows without a label are decided otherwise than those with one."""
+    lost = subject.outputs.get(UNLABELLED)
+    if lost is None or subject.data.task in ("ranking", "multilabel") or subject.model.decisions:
+        return None
+    judged = subject.outputs[JUDGED]
+    if len(lost) < max(FEW_LOST, REPEATED * len(judged)):
+        return None
+    if subject.data.task == "regression":
+        spread = max(float(np.std(judged)), 1e-12)
+        shares = [(float(np.mean(judged)) / spread, float(np.mean(lost)) / spread)]
+        errors, what = [float(np.sqrt(1 / len(judged) + 1 / len(lost)))], "the mean output, in deviations, is"
+    else:
+        a, b = decide(judged, subject.model), decide(lost, subject.model)
+        shares = [(float((a == k).mean()), float((b == k).mean())) for k in range(len(subject.data.classes))]
+        errors = [_error(a == k, b == k) for k in range(len(subject.data.classes))]
+        what = "the share decided alike differs most where it is"
+    gaps = [abs(p - q) / max(error, 1e-12) for (p, q), error in zip(shares, errors, strict=True)]
+    at = int(np.argmax(gaps))
+    (here, there), least = shares[at], OTHERWISE if subject.data.classes else 4 * OTHERWISE
+    if gaps[at] < FAR or abs(here - there) < least:
+        return None
+    return Concern(
+        name="missing_labels",
+        says=f"{len(lost):,} rows lack the target and are not judged, and the model takes them otherwise than the "
+        f"{len(judged):,} judged ones: {what} {there:.2f} there and {here:.2f} here",
+        todo="label them, or a random part of them; leave them out of the file where they are not asked about",
+        touches=EVERYTHING,
+        evidence={"unlabelled": len(lost), "judged": len(judged), "there": there, "here": here},
+    )
+
+
+def _error(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the standard error of the difference of two shares, were they one."""
+    p = (a.sum() + b.sum()) / (len(a) + len(b))
+    return float(np.sqrt(p * (1 - p) * (1 / len(a) + 1 / len(b))))
+
+
+def _columns(data: Dataset, split: Split) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return a table's features, and its target, as columns[n]."""
+    x, target = np.asarray(split.x), np.asarray(split.y).reshape(len(split), -1)
+    return [x[:, i] for i in range(len(data.features))], list(target.T)
+
+
+def _copies(rows: list[int], cluster: np.ndarray | None) -> float:
+    """Return how many images[n] (by their hash) equal an earlier one of another cluster."""
+    groups = range(len(rows)) if cluster is None else np.asarray(cluster).tolist()
+    seen = {(row, group) for row, group in zip(rows, groups, strict=True)}
+    return float(len(seen) - len({row for row, _ in seen}))
 
 
 def _folds(data: Dataset) -> Concern | None:

@@ -20,6 +20,7 @@ Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking"]
 Modality = Literal["table", "image", "text", "series", "interactions"]
 Inputs = Any  # an array with leading axis n, or a dict of such arrays
 JUDGED = "test"
+UNLABELLED = "unlabelled"  # rows without a target: what the model decides of them is known, and not judged
 UNDECIDED = -1  # what a row with a NaN or an infinite output is decided: equal to no class
 
 
@@ -316,7 +317,7 @@ def observe(model: Model, data: Dataset) -> Subject:
 
 def _observed(data: Dataset) -> list[str]:
     """Return the splits whose outputs are computed once."""
-    return [name for name in (JUDGED, "calibration") if name in data.splits and len(data.splits[name])]
+    return [name for name in (JUDGED, "calibration", UNLABELLED) if len(data.splits.get(name, ()))]
 
 
 def with_meaning(model: Model, data: Dataset, outputs: Mapping[str, np.ndarray] | None = None) -> Model:

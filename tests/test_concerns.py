@@ -103,15 +103,22 @@ def test_chance_repeats_are_not_held_against_rows(seed):
     rng = np.random.default_rng(seed)
     age = rng.integers(20, 60, 3000)
     grade = np.clip(age // 10 + rng.integers(-1, 2, 3000), 0, 7)  # depends on age
-    y = rng.random(3000) < 0.1 + 0.1 * grade
-    columns = [age, grade, y]
-    test, others = [c[:1000] for c in columns], [c[1000:] for c in columns]
-    assert beyond_chance(test) == 0
-    assert beyond_chance(test, None, others) <= 10
-    fine = [*columns, rng.normal(size=3000).round(3)]
+    y = (rng.random(3000) < 0.1 + 0.1 * grade).astype(int)
+    kinds = {
+        "coarse and dependent": ([age, grade], y),
+        "one column twice": ([age, age * 2, grade], y),
+        "one settled by two": ([age % 5, grade, 10 * (age % 5) + grade], y),
+        "one column a category": (list((age[:, None] % 10 == np.arange(10)).T), age % 10),
+    }
+    for what, (features, target) in kinds.items():
+        first, rest = [c[:1000] for c in features], [c[1000:] for c in (*features, target)]
+        assert beyond_chance(first, [target[:1000]]) <= 10, what
+        assert beyond_chance(first, [target[:1000]], None, rest) <= 10, what
+    fine = [age, grade, rng.normal(size=3000).round(3), rng.normal(size=3000)]
     copied = [np.r_[c[:1000], c[:100]] for c in fine]
-    assert 80 <= beyond_chance(copied) <= 100
-    assert 80 <= beyond_chance(copied, None, [c[1000:] for c in fine]) <= 100
+    target, rest = np.r_[y[:1000], y[:100]], [c[1000:] for c in (*fine, y)]
+    assert 90 <= beyond_chance(copied, [target]) <= 100
+    assert 90 <= beyond_chance(copied, [target], None, rest) <= 100
 
 
 def test_folds_judge_no_network_that_is_released():
@@ -157,3 +164,19 @@ def test_a_concern_undoes_no_fail():
     doubt = Concern(name="c", says="s", todo="t", touches=("*",))
     policy = Policy(name="p", rules=(rule,))
     assert gate.judge([result], policy, on=dt.date(2026, 1, 1), concerns=[doubt])[1:] == ("FAIL", 1)
+
+
+def lacking(shift: float, n: int = 200) -> Subject:
+    """Return a subject with n rows without a target, whose logits lie `shift` higher."""
+    known = subject(logits())
+    rng = np.random.default_rng(9)
+    rows = Split(np.zeros((n, 2), np.float32), np.full(n, -1), np.arange(n).astype(str))
+    data = replace(known.data, splits={**known.data.splits, "unlabelled": rows})
+    return replace(known, data=data, outputs={**known.outputs, "unlabelled": rng.normal(shift, 2, (n, 1))})
+
+
+def test_rows_without_a_label_that_are_decided_otherwise():
+    (concern,) = concerns.found(lacking(2.0))
+    assert concern.name == "missing_labels" and "200 rows lack the target" in concern.says
+    assert names(lacking(0.0)) == []
+    assert names(lacking(2.0, n=20)) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,21 @@ def _some(values: set[str]) -> str:
     """Return a few of the values, quoted."""
     first = sorted(values)[:3]
     return ", ".join(map(repr, first)) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
+
+
+def coded(
+    numeric: Mapping[str, np.ndarray],
+    categorical: Mapping[str, np.ndarray],
+    features: Sequence[Feature],
+    n: int,
+) -> np.ndarray:
+    """Return x[n, d] of further rows, their categories numbered as the features number them."""
+    columns = list(numeric.values())
+    for name, text in categorical.items():
+        known = next(f.categories for f in features if f.name == name)
+        code = {category: i + 1 for i, category in enumerate(known)}
+        columns.append(np.array([code.get(value, 0) for value in text.tolist()], np.float64))
+    return np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((n, 0), np.float32)
 
 
 def groups(text: np.ndarray, column: str, roles: Roles) -> np.ndarray:

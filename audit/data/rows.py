@@ -19,7 +19,8 @@ from audit.subject import Task
 class Rows:
     """text[column], numeric[feature], raw ids, the stated split ('' where none is), and what was dropped.
 
-    salt: what ids are hashed with. unused: columns of the table that have no role.
+    salt: what ids are hashed with. unused: columns of the table that have no role. unlabelled: rows that would be
+    judged, or drawn from, had they a target; whole but for that.
     """
 
     text: dict[str, np.ndarray]
@@ -29,6 +30,7 @@ class Rows:
     dropped: Mapping[str, int]
     salt: str
     unused: tuple[str, ...]
+    unlabelled: Rows | None = None
 
 
 def collect(
@@ -54,15 +56,17 @@ def collect(
     splits.refuse_repeats(raw, f"id column {roles.id!r}")
     numeric = {column: frames.numbers(text[column], column) for column in roles.numeric}
     keep, dropped = _keep(text, numeric, roles, task)
-    return Rows(
-        {column: values[keep] for column, values in text.items()},
-        {column: values[keep] for column, values in numeric.items()},
-        raw[keep],
-        _stated(tables, plan)[keep],
-        dropped,
-        splits.salt_of(_content(tables)),
-        tuple(str(c) for c in frame if c not in (*wanted, *roles.drop, plan.column)),
-    )
+    stated, salt = _stated(tables, plan), splits.salt_of(_content(tables))
+    unused = tuple(str(c) for c in frame if c not in (*wanted, *roles.drop, plan.column))
+
+    def of(which: np.ndarray, unlabelled: Rows | None) -> Rows:
+        some = {column: values[which] for column, values in text.items()}
+        numbers = {column: values[which] for column, values in numeric.items()}
+        return Rows(some, numbers, raw[which], stated[which], dropped, salt, unused, unlabelled)
+
+    judged = "test" if "test" in stated else ""
+    lost = _unlabelled(text, numeric, roles, task) & (stated == judged)
+    return of(keep, of(lost, None) if lost.any() else None)
 
 
 def _named(roles: Roles, task: Task) -> list[str]:
@@ -99,6 +103,14 @@ def _stated(tables: Mapping[str, pd.DataFrame], plan: SplitPlan) -> np.ndarray:
         words = frames.as_text(tables["data"], [plan.column], ())[plan.column]
         stated = splits.named(words, plan.column, test="test" not in tables)
     return np.concatenate([stated, *(np.full(len(tables[o]), "test", "<U11") for o in tables if o == "test")])
+
+
+def _unlabelled(
+    text: Mapping[str, np.ndarray], numeric: Mapping[str, np.ndarray], roles: Roles, task: Task
+) -> np.ndarray:
+    """Return which rows lack a target and nothing else."""
+    lacks = np.any([text[column] == MISSING for column in roles.targets(task)], axis=0)
+    return lacks & ~np.any([np.zeros(len(lacks), bool), *(np.isnan(v) for v in numeric.values())], axis=0)
 
 
 def _keep(

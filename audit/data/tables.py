@@ -90,6 +90,8 @@ def from_frame(
         every = _every(rows, inputs.x, label.y, roles)
         made = {one: every.take(np.flatnonzero(part == one)) for one in reversed(splits.NAMES)}
         repeated, more = repeats.counted(made), splits.notes(part, plan)
+        if rows.unlabelled is not None:
+            made["unlabelled"] = _unlabelled(rows.unlabelled, inputs, label.y, roles)
     return Dataset(
         name=name,
         task=task,
@@ -180,6 +182,13 @@ def _every(rows: Rows, x: np.ndarray, y: np.ndarray, roles: Roles) -> Split:
         time=columns.times(text[roles.time], roles.time) if roles.time else None,
         legitimate={column: columns.groups(text[column], column, roles) for column in roles.legitimate},
     )
+
+
+def _unlabelled(rows: Rows, inputs: columns.Inputs, y: np.ndarray, roles: Roles) -> Split:
+    """Return the rows without a target as a split of their own, with -1 in its place: to be decided, not judged."""
+    categorical = {column: rows.text[column] for column in roles.categorical}
+    x = columns.coded(rows.numeric, categorical, inputs.features, len(rows.raw))
+    return _every(rows, x, np.full((len(x), *y.shape[1:]), -1, y.dtype), roles)
 
 
 def _notes(rows: Rows, roles: Roles, part: np.ndarray, test: Split, task: Task) -> list[str]:

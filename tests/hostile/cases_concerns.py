@@ -89,6 +89,13 @@ def copied_rows(folder: Path):
     return scored(folder, 3 * x[:, 0], [ACCURATE], x=x, y=y, sex=sex, features=True)
 
 
+def unlabelled(folder: Path, shift: float):
+    """Return the exit where a fifth of the rows lack their label, and score `shift` higher."""
+    lost = np.arange(N) % 5 == 0
+    y = np.where(lost, "", Y.astype(str))
+    return scored(folder, 3 * X[:, 0] + shift * lost, [ACCURATE], y=y)
+
+
 def shuffled(folder: Path):
     scored(folder, 3 * X[:, 0], [ACCURATE])
     order = np.random.default_rng(1).permutation(N)
@@ -143,6 +150,7 @@ CASES = (
     Case("parity of scores where all are selected", 3, lambda f: scored(f, X[:, 0] ** 2 + 2, [PARITY]), "'1'"),
     Case("the target as score", 3, lambda f: scored(f, Y * 4.0 - 2, [ACCURATE]), "the target in other words"),
     Case("every test row twice", 3, copied_rows, "repeat another"),
+    Case("labels missing where the score is high", 3, lambda f: unlabelled(f, 3.0), "400 rows lack the target"),
     Case("folds, a model to be released", 3, lambda f: folded(f, "model"), "none of them is the one"),
     Case("a second model on the same rows", 3, lambda f: twice(f, {"of": model(0.01)}), "1 other model or policy"),
     Case("a second policy on the same rows", 3,
@@ -162,6 +170,7 @@ HONEST = (
     Case("parity of a fair model", 0, lambda f: given(f, [PARITY])),
     Case("parity of fair scores", 0, lambda f: scored(f, 3 * X[:, 0], [PARITY])),
     Case("rows with features of their own", 0, lambda f: scored(f, 3 * X[:, 0], [ACCURATE], features=True)),
+    Case("labels missing at random", 0, lambda f: unlabelled(f, 0.0)),
     Case("folds, the way of training judged", 0, lambda f: folded(f, "training_procedure")),
     Case("the same model again", 0, lambda f: twice(f, {})),
     Case("a second model, two looks declared", 0, lambda f: twice(f, {"of": model(0.01), "looks": 2}, {"looks": 2})),
