@@ -69,6 +69,7 @@ def _read(loaded: Loaded, data: EmbeddedData | TableData | ImageData | TextData,
             obtain=data.obtain,
             licence=data.licence,
             sha256=data.sha256,
+            apart=loaded.config.model.columns if loaded.config.model else (),
         )
     if isinstance(data, TextData):
         return _texts(loaded, data, name, plan)
@@ -240,6 +241,7 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
         given.scores,
         loaded.config.data.obtain if isinstance(loaded.config.data, TableData | TextData) else "",
     )
+    _refuse_target(loaded, given, path)
     own = f" ({', '.join(given.columns)})" if given.columns else ""
     drawn = (f"Scores of {given.span[0]:g} to {given.span[1]:g}, read as 0 to 1.",) if given.span else ()
     return Model(
@@ -255,6 +257,21 @@ def _scores(loaded: Loaded, given: ModelConfig, data: Dataset, decision: Decisio
         origin=f"{path.name}{own}",
         notes=drawn,
     )
+
+
+def _refuse_target(loaded: Loaded, given: ModelConfig, path: Path) -> None:
+    """Raise ConfigError where a score column is the target's own column of the data's file."""
+    data = loaded.config.data
+    if not isinstance(data, TableData | TextData):
+        return
+    files = [loaded.path(one).resolve() for one in (data.path, data.test) if one]
+    targets = {name.strip() for name in data.columns.target.split(",")} & set(given.columns)
+    if targets and path.resolve() in files:
+        raise ConfigError(
+            f"model.columns={sorted(targets)[0]!r}, the target of the data's own file",
+            "a column of scores",
+            "what is to be predicted is no prediction",
+        )
 
 
 def _id(loaded: Loaded) -> str:

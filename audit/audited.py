@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from audit import concerns, facts, gate, ledger, row_outcomes, store
+from audit import concerns, facts, gate, ledger, row_digests, row_outcomes, store
 from audit.assemble import Assembled
 from audit.check_run import run_check
 from audit.clock import Clock
@@ -34,7 +32,7 @@ class Desk:
     loaded: Loaded
     data: Dataset
     digests: dict[str, str]
-    rows: np.ndarray
+    rows: ledger.Known
     kept: Kept | None
     quick: bool
     clock: Clock
@@ -70,7 +68,9 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
         sidecar = {row_outcomes.PATH: row_outcomes.of(subject)} if loaded.config.record.row_outcomes else {}
         if desk.data.tokens is not None and desk.data.tokens.saved:
             sidecar[VOCABULARY] = desk.data.tokens.saved
-    look = ledger.look(desk.rows, digests["model"], loaded.policy)
+    digests["judged"] = row_digests.of_judged(desk.data, subject)
+    look = ledger.look(desk.rows, digests["judged"], loaded.policy)
+    ledger.add(look)  # before the checks, so that of audits side by side one alone comes first
     earlier = ledger.before(look)
     doubts = (
         *concerns.found(subject, procedure=_of_procedure(loaded), trained_here=made.refit is not None),
@@ -82,7 +82,6 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
         decisions, verdict, code = gate.judge(
             results, loaded.policy, on=now.date(), quick=desk.quick, concerns=doubts
         )
-        ledger.add(look)
     record = Record(
         tool=f"jax-audit {software()['jax-audit']}",
         name=loaded.config.name,
@@ -107,7 +106,9 @@ def audited(desk: Desk, made: Assembled, stage: str = "") -> Audited:
             **({"start_weights": made.start} if made.start else {}),
         },
     )
-    return Audited(made, subject, record, {**files, **sidecar}, reused, now, earlier)
+    return Audited(
+        made, subject, record, {**files, **sidecar}, reused, now, earlier.earlier if earlier else None
+    )
 
 
 def _of_procedure(loaded: Loaded) -> bool:

@@ -120,7 +120,10 @@ def gate(
     known = {rule.check: asked for rule in rules.rules} | dict.fromkeys(rules.requires, asked)
     judge.refuse(rules, known)  # what was not measured: NOT-ESTIMABLE
     today = dt.datetime.now(dt.UTC).date()
-    record = gate_again.judged(record, rules, today, ledger.judged_again(record, rules))
+    doubts, earlier = ledger.judged_again(record, rules)
+    record = gate_again.judged(record, rules, today, doubts)
+    counted = record.volatile.model_copy(update={"earlier_judgements": earlier})
+    record = record.model_copy(update={"volatile": counted})
     if record.unverified and not unverified and record.exit_code == 0:
         record = record.model_copy(update={"exit_code": 3})
         screen.note(f"{run} is a bare record, not verified: exit code 3, never 0, without --unverified")

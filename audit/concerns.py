@@ -12,7 +12,7 @@ import numpy as np
 
 from audit import row_digests
 from audit.evidence import Concern
-from audit.metrics.repeats import beyond_chance
+from audit.metrics.repeats import copies
 from audit.metrics.sanity import looks_like_probabilities
 from audit.subject import JUDGED, UNLABELLED, Dataset, Split, Subject, decide
 
@@ -22,6 +22,7 @@ REPEATED = (
     0.01  # of the test rows, and FEWEST of them: copies beyond chance that would count as rows of their own
 )
 FEWEST = 10
+MOST_INSIDE = 0.9  # of single outputs in [0, 1], none of them far outside
 FEW_LOST = 30  # rows without a label, fewer of which show nothing
 OTHERWISE = 0.05  # of the decisions: a difference between rows with and without a label that matters,
 FAR = 4.0  # and so many standard errors, which chance does not give
@@ -71,7 +72,8 @@ def _meaning(subject: Subject) -> Concern | None:
     outputs = np.asarray(subject.outputs["test"], np.float64)
     if subject.model.outputs != "logits" or subject.data.task not in ("binary", "multiclass", "multilabel"):
         return None
-    if not looks_like_probabilities(outputs, exclusive=subject.data.task != "multilabel"):
+    exclusive = subject.data.task != "multilabel"
+    if not (looks_like_probabilities(outputs, exclusive=exclusive) or _nearly_probabilities(outputs)):
         return None
     largest = subject.model.decision.kind == "argmax" and outputs.shape[1] > 1
     return Concern(
@@ -82,6 +84,15 @@ def _meaning(subject: Subject) -> Concern | None:
         touches=OF_PROBABILITIES if largest else EVERYTHING,
         evidence={"lowest": float(outputs.min()), "highest": float(outputs.max()), "rows": len(outputs)},
     )
+
+
+def _nearly_probabilities(outputs: np.ndarray) -> bool:
+    """Return whether single outputs keep to [0, 1] as those of a linear probability model do: most inside, none far."""
+    inside = (outputs >= 0) & (outputs <= 1)
+    near = (
+        outputs.shape[1] == 1 and len(outputs) >= FEW_ROWS and -0.5 <= outputs.min() and outputs.max() <= 1.5
+    )
+    return bool(near and inside.mean() >= MOST_INSIDE)
 
 
 def _one_decision(subject: Subject) -> Concern | None:
@@ -144,22 +155,18 @@ def _repeated_rows(subject: Subject) -> Concern | None:
     if n < FEW_ROWS or data.task == "ranking":
         return None
     if data.modality == "table" and data.features:
-        train = data.splits.get("train")
-        known = train is not None and len(train) and data.folds is None
-        others = [column for part in _columns(data, train) for column in part] if train and known else []
-        features, target = _columns(data, test)
-        extra = beyond_chance(features, target, test.cluster, others)
+        extra = copies(_columns(data, test), test.cluster)
     elif data.modality == "image":
         rows = [hash(one) for one in row_digests.contents(test, data, groups=False)]
-        extra = _copies(rows, test.cluster)
-    else:  # short texts and histories recur by themselves
+        extra = copies([np.asarray(rows)], test.cluster)
+    else:  # short texts and histories recur by themselves; facts.not_measured says so
         return None
     if extra <= max(REPEATED * n, FEWEST):
         return None
     return Concern(
         name="repeated_rows",
-        says=f"about {round(extra):,} of {n:,} test rows repeat another in every feature and the target, more than the "
-        "features' own values would give, and would be counted as evidence of their own",
+        says=f"about {round(extra):,} of {n:,} test rows repeat another in every feature and the target, as drawing "
+        "rows does not (so many pairs, so few triples), and would be counted as evidence of their own",
         todo="drop the copies, or declare what they share (columns.cluster)",
         touches=EVERYTHING,
         evidence={"repeated": round(extra), "rows": n},
@@ -174,20 +181,37 @@ def _missing_labels(subject: Subject) -> Concern | None:
     judged = subject.outputs[JUDGED]
     if len(lost) < max(FEW_LOST, REPEATED * len(judged)):
         return None
+    splits = [subject.data.splits[name] for name in (JUDGED, UNLABELLED)]
     if subject.data.task == "regression":
-        spread = max(float(np.std(judged)), 1e-12)
-        shares = [(float(np.mean(judged)) / spread, float(np.mean(lost)) / spread)]
-        errors, what = [float(np.sqrt(1 / len(judged) + 1 / len(lost)))], "the mean output, in deviations, is"
+        middle = np.median(judged)
+        decided = [np.asarray(out)[:, 0] > middle for out in (judged, lost)]
+        kinds, what = [True], "the share above the judged rows' median output is"
     else:
-        a, b = decide(judged, subject.model), decide(lost, subject.model)
-        shares = [(float((a == k).mean()), float((b == k).mean())) for k in range(len(subject.data.classes))]
-        errors = [_error(a == k, b == k) for k in range(len(subject.data.classes))]
-        what = "the share decided alike differs most where it is"
-    gaps = [abs(p - q) / max(error, 1e-12) for (p, q), error in zip(shares, errors, strict=True)]
-    at = int(np.argmax(gaps))
-    (here, there), least = shares[at], OTHERWISE if subject.data.classes else 4 * OTHERWISE
-    if gaps[at] < FAR or abs(here - there) < least:
+        decided = [decide(out, subject.model) for out in (judged, lost)]
+        kinds, what = (
+            list(range(len(subject.data.classes))),
+            "the share decided alike differs most where it is",
+        )
+    whole = [(f"{what}", [d == kind for d in decided], splits) for kind in kinds]
+    parts = [
+        (f"{what}, among {attribute} {group},", [d[where] == kind for d, where in zip(decided, at, strict=True)],
+         [split.take(np.flatnonzero(where)) for split, where in zip(splits, at, strict=True)])
+        for attribute, group, at in _groups(splits)
+        for kind in kinds
+    ]  # fmt: skip
+    found = [
+        (said, [_share(c, split) for c, split in zip(chosen, of, strict=True)])
+        for said, chosen, of in (*whole, *parts)
+    ]
+    least = (FAR**2 + 2 * np.log(len(found))) ** 0.5
+    far = [
+        (abs(here - there), said, here, there)
+        for said, ((here, e), (there, f)) in found
+        if abs(here - there) > max(OTHERWISE, least * float(np.hypot(e, f)))
+    ]
+    if not far:
         return None
+    _, what, here, there = max(far)
     return Concern(
         name="missing_labels",
         says=f"{len(lost):,} rows lack the target and are not judged, and the model takes them otherwise than the "
@@ -198,23 +222,34 @@ def _missing_labels(subject: Subject) -> Concern | None:
     )
 
 
-def _error(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the standard error of the difference of two shares, were they one."""
-    p = (a.sum() + b.sum()) / (len(a) + len(b))
-    return float(np.sqrt(p * (1 - p) * (1 / len(a) + 1 / len(b))))
+def _groups(splits: list[Split]) -> list[tuple[str, str, list[np.ndarray]]]:
+    """Return every group that both splits hold FEW_LOST rows of: its attribute, name and rows[n] of each split."""
+    found = []
+    for attribute, values in splits[0].groups.items():
+        both = [np.asarray(split.groups.get(attribute, np.zeros(len(split), str))) for split in splits]
+        for name in np.unique(np.asarray(values)):
+            at = [column == name for column in both]
+            if min(int(where.sum()) for where in at) >= FEW_LOST:
+                found.append((attribute, str(name), at))
+    return found
 
 
-def _columns(data: Dataset, split: Split) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return a table's features, and its target, as columns[n]."""
+def _share(chosen: np.ndarray, split: Split) -> tuple[float, float]:
+    """Return a share of rows and its standard error, by clusters where there are any; no error where they are few."""
+    p, n = float(chosen.mean()), len(chosen)
+    if split.cluster is None:
+        plain = (chosen.sum() + 2) / (n + 4)  # not 0 where all are alike (Agresti and Coull 1998)
+        return p, float(np.sqrt(plain * (1 - plain) / (n + 4)))
+    _, which = np.unique(np.asarray(split.cluster), return_inverse=True)
+    sums = np.bincount(which.reshape(-1), weights=chosen - p)
+    many = len(sums)
+    return p, np.inf if many < FEW_LOST else float(np.sqrt((sums**2).sum() * many / (many - 1)) / n)
+
+
+def _columns(data: Dataset, split: Split) -> list[np.ndarray]:
+    """Return a table's features and target as columns[n]."""
     x, target = np.asarray(split.x), np.asarray(split.y).reshape(len(split), -1)
-    return [x[:, i] for i in range(len(data.features))], list(target.T)
-
-
-def _copies(rows: list[int], cluster: np.ndarray | None) -> float:
-    """Return how many images[n] (by their hash) equal an earlier one of another cluster."""
-    groups = range(len(rows)) if cluster is None else np.asarray(cluster).tolist()
-    seen = {(row, group) for row, group in zip(rows, groups, strict=True)}
-    return float(len(seen) - len({row for row, _ in seen}))
+    return [*(x[:, i] for i in range(len(data.features))), *target.T]
 
 
 def _folds(data: Dataset) -> Concern | None:

@@ -31,6 +31,7 @@ from audit.evidence import (
     Waiver,
 )
 
+LEFT_OUT = 0.1  # of the rows: groups left out as too small that hold more leave too much unsaid for a PASS
 EXIT: dict[Verdict, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "NOT-ESTIMABLE": 3}
 
 
@@ -189,8 +190,14 @@ def _without_small_groups(estimate: Estimate, share: float) -> tuple[Estimate, t
     fewer = s.model_copy(update={name: tuple(v[i] for i in kept) for name, v in columns.items()})
     summary = stats.summarise(fewer, side=estimate.side, note=estimate.note)
     rows = round(estimate.n * math.fsum(fewer.n) / max(math.fsum(s.n), 1.0))
+    out = 1 - math.fsum(fewer.sizes) / math.fsum(s.sizes)
+    doubt = estimate.doubt
+    if out > LEFT_OUT:
+        doubt = (
+            doubt or f"groups below {share:g} of the rows were left out that together hold {out:.0%} of them"
+        )
     return (
-        summary.model_copy(update={"n": rows, "doubt": estimate.doubt}),
+        summary.model_copy(update={"n": rows, "doubt": doubt}),
         tuple(name for i, name in enumerate(s.groups) if i not in kept),
     )
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,20 +21,36 @@ from audit import state
 from audit.evidence import Concern, Policy, Record, canonical
 
 SHARED = 0.1  # of the smaller set's rows: from which on two sets are the same rows drawn again
-FOLDER, ROWS = "judgements", "rows.npy"
+SHARED_CONTENTS = 0.25  # as far as contents tell: rows of coarse features agree by chance
+FOLDER, ROWS = "judgements", "rows.npz"
 NAME = "earlier_judgements"
-# What a policy asks; its name, its sentences and how many looks it allows make no other policy.
+# What a policy asks; its name, its sentences and the order of its rules make no other policy.
 ASKS = {"rules", "requires", "minimum_group_share", "alpha", "power", "budget"}
+SAID = ("because", "source", "controls", "id", "severity")
+
+
+class Known(NamedTuple):
+    """By what test rows are known again: digests (uint64) of their lines in a file, and of their content as declared.
+
+    Either is empty where there is none: rows without a file; lines or contents so coarse that other rows share them.
+    """
+
+    lines: np.ndarray
+    contents: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A model judged under a policy on rows, by digests: rows is that of `rows_digest`, kept the digests themselves."""
+    """A model judged under a policy on rows, by digests; looks are those that the policy declares.
+
+    rows: that of `rows_digest`. model: that of `row_digests.of_judged`. kept: the rows' own digests.
+    """
 
     rows: str
     model: str
     policy: str
-    kept: np.ndarray | None = None
+    looks: int = 1
+    kept: Known | None = None
 
     @property
     def name(self) -> str:
@@ -40,83 +58,113 @@ class Look:
         return f"{self.model[:32]}-{self.policy[:32]}"
 
 
-def look(rows: np.ndarray, model: str, policy: Policy) -> Look:
-    """Return the look of a model (its digest) under a policy at rows with these digests[n] (uint64)."""
-    return Look(rows_digest(rows), model, asked_digest(policy), rows)
+@dataclass(frozen=True)
+class Before:
+    """How many other models or policies judged the rows before a look, and how many looks may be taken at them.
+
+    allowed: the least that the look's own policy and that of the first look at these rows declare.
+    """
+
+    earlier: int
+    allowed: int
 
 
-def rows_digest(rows: np.ndarray) -> str:
-    """Return the digest of a set of row digests[n], whatever their order."""
-    return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()
+def look(rows: Known, model: str, policy: Policy) -> Look:
+    """Return the look of a model (its digest) under a policy at rows with these digests."""
+    return Look(rows_digest(rows), model, policy_digest(policy), policy.looks, rows)
 
 
-def asked_digest(policy: Policy) -> str:
-    """Return the digest of what a policy asks: rules, levels, requirements; not its name, waivers or looks."""
+def rows_digest(rows: Known) -> str:
+    """Return the digest of what rows are known by, nothing where they cannot be told from others."""
+    parts = [np.sort(part).tobytes() for part in rows]
+    return hashlib.sha256(b"".join(parts)).hexdigest() if any(parts) else ""
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return the digest of what decides a PASS: blocking rules, levels, requirements; not names, waivers or looks."""
     asked = policy.model_dump(mode="json", include=ASKS)
-    for rule in asked["rules"]:
-        for word in ("because", "source", "controls", "id"):
-            rule.pop(word)
+    rules = [rule for rule in asked["rules"] if rule["severity"] == "blocking"]
+    plain = [{key: value for key, value in rule.items() if key not in SAID} for rule in rules]
+    asked["rules"] = sorted(plain, key=lambda rule: canonical(rule))
     return hashlib.sha256(canonical(asked)).hexdigest()
 
 
-def before(asked: Look) -> int | None:
-    """Return how many other models or policies judged these rows before this look; None where nothing is counted.
+def before(asked: Look) -> Before | None:
+    """Return what came before this look at its rows; None where nothing is counted.
 
-    A look that was made before keeps its place: a repetition of it is no new judgement.
+    A look that was made before keeps its place: a repetition of it is no new judgement. Nothing is counted where there
+    is no state folder, or where rows are too coarse to be known again.
     """
     folder = _folder()
-    if folder is None or (asked.kept is None and not (folder / asked.rows / ROWS).exists()):
+    if folder is None or not asked.rows or not (folder / asked.rows).is_dir():
         return None
-    looks: dict[str, int] = {}
+    looks: dict[str, tuple[int, int]] = {}
     for same in _same(folder, asked):
         for path in same.glob("look-*"):
-            with contextlib.suppress(OSError, ValueError):
-                name, when = path.name.removeprefix("look-"), int(path.read_text())
-                looks[name] = min(when, looks.get(name, when))
+            name, told = path.name.removeprefix("look-"), _told(path)
+            looks[name] = min(told, looks.get(name, told))
+    first = min(looks.values(), default=(0, asked.looks))[1]
     mine = looks.pop(asked.name, None)
-    return sum(mine is None or when < mine for when in looks.values())
+    return Before(sum(mine is None or when < mine[0] for when, _ in looks.values()), min(first, asked.looks))
 
 
 def add(asked: Look) -> None:
-    """Remember a look; one that is known keeps its time."""
+    """Remember a look; one that is known keeps its time and the looks that were declared then."""
     folder = _folder()
-    if folder is None:
+    if folder is None or not asked.rows:
         return
     place = folder / asked.rows
     with contextlib.suppress(OSError):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if asked.kept is not None and not (place / ROWS).exists():
-            _write(place / ROWS, np.sort(asked.kept))
+            _write(place / ROWS, asked.kept)
         with open(place / f"look-{asked.name}", "x") as file:
-            file.write(str(time.time_ns()))
+            file.write(f"{time.time_ns()} {asked.looks}")
 
 
-def judged_again(record: Record, policy: Policy) -> tuple[Concern, ...]:
-    """Return a stored record's concerns under a policy; another one than its own is a look of its own, remembered."""
-    if asked_digest(policy) == asked_digest(record.policy) and policy.looks == record.policy.looks:
-        return record.concerns
-    asked = Look(record.digests.get("rows", ""), record.digests.get("model", ""), asked_digest(policy))
-    earlier = before(asked) if asked.rows else None
-    if earlier is not None:
+def _told(path: Path) -> tuple[int, int]:
+    """Return a look's time and the looks declared then; of one that cannot be read, the earliest and one."""
+    try:
+        when, declared = map(int, path.read_text().split())
+    except (OSError, ValueError):
+        return 0, 1
+    return when, declared
+
+
+def judged_again(record: Record, policy: Policy) -> tuple[tuple[Concern, ...], int | None]:
+    """Return a stored record's concerns under a policy, and how many looks came before.
+
+    Another policy than its own is a look of its own at the rows, remembered unless the record is not verified. Where
+    the rows are not known here, what the record says of looks before it, and those that its policy allows, stay.
+    """
+    if policy_digest(policy) == policy_digest(record.policy) and policy.looks == record.policy.looks:
+        return record.concerns, record.volatile.earlier_judgements
+    rows, model = record.digests.get("rows", ""), record.digests.get("judged", "")
+    asked = Look(rows, model, policy_digest(policy), policy.looks)
+    found = before(asked) or Before(0, policy.looks)
+    if not record.unverified and found.earlier:
         add(asked)
+    stored = (record.volatile.earlier_judgements or 0) + (asked.policy != policy_digest(record.policy))
+    found = Before(max(found.earlier, stored), min(found.allowed, record.policy.looks))
     others = tuple(concern for concern in record.concerns if concern.name != NAME)
-    return (*others, *concerns(earlier, policy.looks))
+    return (*others, *concerns(found, policy.looks)), found.earlier
 
 
-def concerns(earlier: int | None, looks: int) -> tuple[Concern, ...]:
-    """Return the concern that rows judged more models or policies than the policy allows, or nothing."""
-    if earlier is None or earlier < looks:
+def concerns(found: Before | None, looks: int) -> tuple[Concern, ...]:
+    """Return the concern that rows judged more models or policies than may be, or nothing."""
+    if found is None or found.earlier < found.allowed:
         return ()
-    judged = f"{earlier} other model{'s or policies' if earlier != 1 else ' or policy'}"
-    said = "one look" if looks == 1 else f"{looks} looks"
+    judged = f"{found.earlier} other model{'s or policies' if found.earlier != 1 else ' or policy'}"
+    who = "the policy" if found.allowed == looks else "the policy of the first of them"
+    said = "one look" if found.allowed == 1 else f"{found.allowed} looks"
     return (
         Concern(
             name=NAME,
-            says=f"these test rows have judged {judged} before, and the policy allows {said} at them",
-            todo="judge rows that have judged nothing yet, or declare `looks: N` in the policy before choosing among "
-            "models (alpha is divided by N)",
+            says=f"these test rows have judged {judged} before, and {who} allows {said} at them",
+            todo="judge rows that have judged nothing yet; for those, `looks: N` declares beforehand how many models "
+            "or policies they will judge (alpha is divided by N)",
             touches=("*",),
-            evidence={"earlier": earlier, "looks": looks},
+            evidence={"earlier": found.earlier, "looks": found.allowed},
         ),
     )
 
@@ -129,23 +177,32 @@ def _folder() -> Path | None:
 
 def _same(folder: Path, asked: Look) -> Iterator[Path]:
     """Yield the folders of row sets that share rows with the look's."""
-    own = asked.kept
-    if own is None:
-        with contextlib.suppress(OSError, ValueError):
-            own = np.load(folder / asked.rows / ROWS)
+    own = asked.kept or _read(folder / asked.rows / ROWS)
     for place in sorted(folder.glob("*/")):
-        if place.name == asked.rows:
+        if place.name == asked.rows or (own and (there := _read(place / ROWS)) and _alike(own, there)):
             yield place
-            continue
-        with contextlib.suppress(OSError, ValueError):
-            there = np.load(place / ROWS)
-            least = min(len(there), 0 if own is None else len(own))
-            if own is not None and least and len(np.intersect1d(own, there)) >= SHARED * least:
-                yield place
 
 
-def _write(path: Path, rows: np.ndarray) -> None:
+def _alike(a: Known, b: Known) -> bool:
+    """Return whether two sets of rows are of the same rows, by their lines or by their contents."""
+    for one, other, least in zip(a, b, (SHARED, SHARED_CONTENTS), strict=True):
+        few = min(len(one), len(other))
+        if few and len(np.intersect1d(one, other)) >= least * few:
+            return True
+    return False
+
+
+def _read(path: Path) -> Known | None:
+    """Return stored row digests, or None where they cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Known(stored["lines"], stored["contents"])
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, rows: Known) -> None:
     """Write row digests whole or not at all."""
-    partial = path.with_name(f".{time.time_ns()}.npy")
-    np.save(partial, rows)
+    partial = path.with_name(f".{time.time_ns()}.npz")
+    np.savez(partial, lines=rows.lines, contents=rows.contents)
     partial.replace(path)

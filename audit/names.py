@@ -10,6 +10,9 @@ from numbers import Integral, Real
 from typing import Any
 
 MISSING = "(missing)"
+INVISIBLE: dict[int, None] = dict.fromkeys(
+    (0x00AD, 0x200B, 0x2060, 0xFEFF)
+)  # soft hyphen, zero-width space and no-break, word joiner
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")  # 1.0 as a neighbour without a value makes 1
 EXACT = 2**53  # from here on a float no longer tells whole numbers apart
 
@@ -49,7 +52,7 @@ def _of_number(value: Any) -> str:
 
 def _of_text(text: str) -> str:
     """Return the name that a text is."""
-    plain = unicodedata.normalize("NFC", text).strip()
+    plain = unicodedata.normalize("NFC", text.translate(INVISIBLE)).strip()
     if not plain:
         return MISSING
     whole = WHOLE.fullmatch(plain)

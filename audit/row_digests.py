@@ -1,4 +1,4 @@
-"""Digests of test rows by what they hold, whatever split, seed or order they came in."""
+"""Digests of test rows, whatever split, seed or order they came in, and of what a model gives there."""
 
 from __future__ import annotations
 
@@ -7,17 +7,47 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from audit.subject import Dataset, Split
+from audit.ledger import Known
+from audit.subject import JUDGED, Dataset, Split, Subject
+
+MOST_ALIKE = (
+    0.5  # of the rows: so many distinct contents, fewer of which do not tell one set of rows from another
+)
 
 
-def of(data: Dataset) -> np.ndarray:
-    """Return the digests[m] (uint64, distinct) of the test rows that hold what no other holds, else of all.
+def of(data: Dataset) -> Known:
+    """Return the digests of the test rows, those alone that no other row has."""
+    every = np.array([_of(row) for row in contents(data.test, data, groups=False)], np.uint64)
+    lines = np.zeros(0, np.uint64) if data.test.line is None else data.test.line
+    return Known(_telling(lines), _telling(every))
 
-    Rows that occur again say little of where they come from: other rows of few and coarse features may equal them.
+
+def _telling(digests: np.ndarray) -> np.ndarray:
+    """Return the digests of rows that no other row has, none where most rows have company."""
+    found, counts = np.unique(digests, return_counts=True)
+    own = found[counts == 1]
+    return own if len(own) >= MOST_ALIKE * len(digests) else np.zeros(0, np.uint64)
+
+
+def of_judged(data: Dataset, subject: Subject) -> str:
+    """Return the digest of what a model gives on the test rows: its outputs, rounded, and how they decide.
+
+    Whatever the order of rows, what the outputs are declared to be, and the last digits of another machine: a model
+    that is handed over otherwise is the same model.
     """
-    every = np.array([_of(row) for row in contents(data.test, data)], np.uint64)
-    found, counts = np.unique(every, return_counts=True)
-    return found[counts == 1] if (counts == 1).any() else found
+    outputs = np.asarray(subject.outputs[JUDGED], np.float64)
+    spread = np.where((deviation := outputs.std(axis=0)) > 0, deviation, 1.0)
+    rounded = np.round(outputs / spread, 2) + 0.0
+    rows = contents(data.test, data)
+    parts = [row + one.tobytes() for row, one in zip(rows, rounded, strict=True)]
+    decided = subject.model.decisions.get(JUDGED)
+    if decided is not None:
+        parts = [part + one.tobytes() for part, one in zip(parts, np.asarray(decided, np.int64), strict=True)]
+    scale = [f"{one:.1e}" for one in spread.tolist()]  # a model whose outputs are scaled is another one
+    whole = hashlib.sha256(f"{subject.model.decision.threshold} {scale}".encode())
+    for part in sorted(parts):
+        whole.update(part)
+    return whole.hexdigest()
 
 
 def contents(split: Split, data: Dataset, *, groups: bool = True) -> list[bytes]:

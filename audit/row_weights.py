@@ -6,7 +6,7 @@ from audit.evidence import Estimate, Findings
 from audit.registry import Check
 from audit.subject import Dataset
 
-UNUSED = "rows have declared weights, which this measure does not use yet"
+UNUSED = "rows have declared weights, which this measure does not use yet; without them every row counts once"
 SENTENCE = (
     "Weighted figures were not measured: the test rows have declared weights, but every row counts once here, so no "
     "rule is judged on {which}."

@@ -35,6 +35,7 @@ class Split:
     y: int class [n], 0/1 matrix [n, k] (multilabel), float [n] (regression) or the codes [n, m] of the items
     that came next (ranking; 0: nothing did). -1 in a split `outside`, of inputs of none of the classes.
     text: the texts themselves [n], where x are their tokens; they go into no record.
+    line: digests [n] (uint64) of the rows as a file writes them, by which they are known again; they go into no record.
     """
 
     x: Inputs
@@ -46,6 +47,7 @@ class Split:
     time: np.ndarray | None = None
     legitimate: Mapping[str, np.ndarray] = field(default_factory=dict)
     text: np.ndarray | None = field(default=None, repr=False)
+    line: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -73,11 +75,12 @@ class Split:
             time=pick(self.time),
             legitimate={k: v[rows] for k, v in self.legitimate.items()},
             text=pick(self.text),
+            line=pick(self.line),
         )
 
     def each(self, f: Callable[..., Any], *others: Split) -> Split:
         """Return the split with f applied to each of its arrays (to x and mappings whole), beside those of others."""
-        names = ("x", "y", "id", "groups", "cluster", "weight", "time", "legitimate", "text")
+        names = ("x", "y", "id", "groups", "cluster", "weight", "time", "legitimate", "text", "line")
         return replace(self, **{n: f(getattr(self, n), *(getattr(o, n) for o in others)) for n in names})
 
     def read_only(self) -> Split:
@@ -158,6 +161,10 @@ class DecisionRule:
     kind: Literal["argmax", "threshold", "each", "top_k", "none", "given", "given_each"] = "argmax"
     threshold: float = 0.5
     k: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ModelError(f"DecisionRule: threshold={self.threshold}", "a number above 0 and below 1")
 
     def __str__(self) -> str:
         text = {

@@ -31,6 +31,17 @@ def weakened(record: Record) -> list[str]:
     return [f"Policy {name} is weaker than what it includes: {words.ended('; '.join(found))}"]
 
 
+def looks(record: Record) -> str:
+    """Return which look at its test rows this judgement is, as far as this machine knows, and what that costs."""
+    earlier, policy = record.volatile.earlier_judgements, record.policy
+    if earlier is None:
+        return (
+            "How often these test rows were judged before was not counted: there was no state folder for it."
+        )
+    cost = f"; alpha {policy.alpha:g} is divided by {policy.looks}" if policy.looks > 1 else ""
+    return f"Look {earlier + 1} at these test rows on this machine, of {policy.looks} that the policy allows{cost}."
+
+
 def on(record: Record, measure: str) -> str:
     """Return the doubts about the subject that bear on a measure, CHECK.MEASURE, joined."""
     return "; ".join(concern.says for concern in record.concerns if concern.bears_on(measure))

@@ -34,7 +34,7 @@ def render(record: Record) -> bytes:
 
 def _beside(record: Record) -> list[str]:
     """Return what stands beside the verdict: doubts, a weakened policy, waivers, remedies."""
-    return [*concerns.lines(record), *front.waivers(record), *remedies.lines(record)]
+    return [*concerns.lines(record), *front.waivers(record), *remedies.lines(record), concerns.looks(record)]
 
 
 def judged_on(record: Record) -> str:

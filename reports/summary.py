@@ -15,6 +15,7 @@ def summary(record: Record) -> str:
     lines += ["", front.lead(record), *([f"  {front.UNVERIFIED}"] if record.unverified else [])]
     lines += [f"  {text}" for text in (*front.waivers(record), *remedies.lines(record))]
     lines += [f"  {front.headed(r)}: {front.why_not(r)}" for r in record.results if r.status != "ok"]
+    lines.append(concerns.looks(record))
     points = sum(len(texts) for _, texts in front.unmeasured(record))
     lines.append(f"Not measured: {numbers.plural(points, 'point')}, listed in the report.")
     return "\n".join(lines)

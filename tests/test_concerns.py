@@ -10,7 +10,7 @@ import pytest
 
 from audit import concerns, gate, stats
 from audit.evidence import CheckResult, Concern, Findings, Measurement, Policy, Rule
-from audit.metrics.repeats import beyond_chance
+from audit.metrics.repeats import copies
 from audit.subject import Dataset, DecisionRule, Feature, Model, Split, Subject
 
 N = 400
@@ -87,38 +87,58 @@ def test_repeated_rows_beyond_what_coarse_features_give():
     rng = np.random.default_rng(4)
     x = rng.normal(size=(N, 2)).astype(np.float32)
     y = rng.integers(0, 2, N)
-    x[:20], y[:20] = x[20:40], y[20:40]
+    x[:100], y[:100] = x[100:200], y[100:200]
     assert names(subject(logits(), y, x=x)) == ["repeated_rows"]
     coarse = rng.integers(0, 2, (N, 2)).astype(np.float32)
     assert names(subject(logits(), y, x=coarse)) == []
     clustered = subject(logits(), y, x=x)
-    rows = replace(clustered.data.test, cluster=np.r_[np.arange(20), np.arange(20), np.arange(40, N)])
+    rows = replace(clustered.data.test, cluster=np.r_[np.arange(100), np.arange(100), np.arange(200, N)])
     data = replace(clustered.data, splits={"test": rows})
     assert names(replace(clustered, data=data)) == []
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_chance_repeats_are_not_held_against_rows(seed):
-    """Coarse, dependent columns repeat by themselves; copies beyond that are counted about right."""
-    rng = np.random.default_rng(seed)
-    age = rng.integers(20, 60, 3000)
-    grade = np.clip(age // 10 + rng.integers(-1, 2, 3000), 0, 7)  # depends on age
-    y = (rng.random(3000) < 0.1 + 0.1 * grade).astype(int)
-    kinds = {
-        "coarse and dependent": ([age, grade], y),
-        "one column twice": ([age, age * 2, grade], y),
-        "one settled by two": ([age % 5, grade, 10 * (age % 5) + grade], y),
-        "one column a category": (list((age[:, None] % 10 == np.arange(10)).T), age % 10),
+def kinds(n: int, rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
+    """Return honest rows of n whose columns are coarse, depend on each other, or follow from each other."""
+    age = rng.integers(20, 60, n)
+    grade = np.clip(age // 10 + rng.integers(-1, 2, n), 0, 7)
+    y = (rng.random(n) < 0.1 + 0.1 * grade).astype(int)
+    fine, blank = rng.normal(size=(n, 3)), rng.random(n) < 0.1
+    start, length = rng.integers(0, 24, n), rng.integers(1, 6, n)
+    height, weight = rng.normal(170, 8, n).round(), rng.normal(70, 10, n).round()
+    marks = rng.integers(0, 10, (n, 3))
+    return {
+        "fine": [*fine.T, y],
+        "coarse and dependent": [age, grade, y],
+        "derived": [age, grade, 2 * age, age + grade, y],
+        "a blank row in ten": [*np.where(blank[:, None], 0, fine).T, y],
+        "profiles": [*rng.normal(size=(60, 3))[rng.integers(0, 60, n)].T, y],
+        "an end that follows": [start, length, start + length, y],
+        "a quotient": [height, weight, (weight / (height / 100) ** 2).round(1), y],
+        "a sum": [*marks.T, marks.sum(axis=1), y],
+        "a category as columns": [*(age[:, None] % 10 == np.arange(10)).T, age % 10],
     }
-    for what, (features, target) in kinds.items():
-        first, rest = [c[:1000] for c in features], [c[1000:] for c in (*features, target)]
-        assert beyond_chance(first, [target[:1000]]) <= 10, what
-        assert beyond_chance(first, [target[:1000]], None, rest) <= 10, what
-    fine = [age, grade, rng.normal(size=3000).round(3), rng.normal(size=3000)]
-    copied = [np.r_[c[:1000], c[:100]] for c in fine]
-    target, rest = np.r_[y[:1000], y[:100]], [c[1000:] for c in (*fine, y)]
-    assert 90 <= beyond_chance(copied, [target]) <= 100
-    assert 90 <= beyond_chance(copied, [target], None, rest) <= 100
+
+
+@pytest.mark.parametrize("n", [60, 200, 1000, 5000])
+def test_repeats_that_drawing_gives_are_not_held_against_rows(n):
+    for seed in range(6):
+        for what, columns in kinds(n, np.random.default_rng(seed)).items():
+            assert copies(columns) <= max(0.01 * n, 10), (what, seed)
+
+
+@pytest.mark.parametrize("n", [200, 1000, 5000])
+def test_copies_are_counted_about_right(n):
+    columns = kinds(n, np.random.default_rng(1))["fine"]
+    assert copies([np.tile(c, 2) for c in columns]) == pytest.approx(n, rel=0.1)
+    assert copies([np.tile(c, 8) for c in columns]) > 5 * n
+    half = n // 2
+    assert copies([np.r_[c, c[:half]] for c in columns]) == pytest.approx(half, rel=0.3)
+    twins = [np.r_[c, c[:half], c[:20]] for c in columns[:-1]] + [
+        np.r_[columns[-1], columns[-1][:half], 1 - columns[-1][:20]]
+    ]
+    assert copies(twins) == pytest.approx(half, rel=0.3)  # pairs of another label hide nothing
+    for what in ("coarse and dependent", "an end that follows", "a blank row in ten"):
+        assert copies([np.tile(c, 2) for c in kinds(200, np.random.default_rng(1))[what]]) > 100, what
 
 
 def test_folds_judge_no_network_that_is_released():
@@ -180,3 +200,34 @@ def test_rows_without_a_label_that_are_decided_otherwise():
     assert concern.name == "missing_labels" and "200 rows lack the target" in concern.says
     assert names(lacking(0.0)) == []
     assert names(lacking(2.0, n=20)) == []
+
+
+def test_whole_clusters_that_lack_their_labels_are_no_concern():
+    """Sites differ; two of forty without labels differ from the rest by chance."""
+    found = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        site = np.repeat(np.arange(40), 50)
+        out = (rng.normal(0, 1.5, 40)[site] + rng.normal(0, 1, 2000))[:, None]
+        lost = site < 2
+        base = subject(out[~lost])
+        here = replace(base.data.test, cluster=site[~lost].astype(str))
+        there = Split(np.zeros((100, 2), np.float32), np.full(100, -1), np.arange(100).astype(str),
+                      cluster=site[lost].astype(str))  # fmt: skip
+        data = replace(base.data, splits={"test": here, "unlabelled": there})
+        outputs = {"test": out[~lost], "unlabelled": out[lost]}
+        found += "missing_labels" in names(replace(base, data=data, outputs=outputs))
+    assert found == 0
+
+
+def test_many_classes_raise_no_alarm_by_their_number():
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        base = subject(
+            rng.normal(size=(3000, 20)), rng.integers(0, 20, 3000), task="multiclass", rule="argmax"
+        )
+        data = replace(base.data, classes=tuple(map(str, range(20))))
+        rows = Split(np.zeros((60, 2), np.float32), np.full(60, -1), np.arange(60).astype(str))
+        data = replace(data, splits={**data.splits, "unlabelled": rows})
+        lost = replace(base, data=data, outputs={**base.outputs, "unlabelled": rng.normal(size=(60, 20))})
+        assert names(lost) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,18 @@ import audit
 from audit import ledger, row_digests, state
 from audit.data.arrays import from_splits
 from audit.evidence import Policy, Rule
-from audit.subject import Split
+from audit.subject import DecisionRule, Split, observe
 
 RNG = np.random.default_rng(0)
-ROWS = RNG.integers(0, 2**63, 500).astype(np.uint64)
+NONE = np.zeros(0, np.uint64)
+
+
+def known(n: int = 500) -> ledger.Known:
+    """Return rows known by their lines."""
+    return ledger.Known(RNG.integers(0, 2**63, n).astype(np.uint64), NONE)
+
+
+ROWS = known()
 RULE = Rule(id="a", measure="accuracy.overall.accuracy", at_least=0.6, because="b")
 
 
@@ -23,9 +33,9 @@ def policy(limit: float = 0.6, **more) -> Policy:
 def earlier(rows, model: str, p: Policy) -> int | None:
     """Return how many came before, and remember the look."""
     asked = ledger.look(rows, model, p)
-    found = ledger.before(asked)
     ledger.add(asked)
-    return found
+    found = ledger.before(asked)
+    return None if found is None else found.earlier
 
 
 def test_a_repetition_is_no_new_judgement_and_keeps_its_place():
@@ -41,15 +51,36 @@ def test_a_policy_is_what_it_asks_not_what_it_is_called():
     assert earlier(ROWS, "m", policy()) == 0
     renamed = policy(title="T", looks=3).model_copy(update={"name": "other"})
     assert earlier(ROWS, "m", renamed) == 0
-    assert earlier(ROWS, "m", policy(alpha=0.1)) == 1
+    other = RULE.model_copy(update={"id": "z", "measure": "accuracy.overall.auc"})
+    both = policy().model_copy(update={"rules": (RULE, other)})
+    assert earlier(ROWS, "n", both) == 1
+    assert earlier(ROWS, "n", both.model_copy(update={"rules": (other, RULE)})) == 1
+    advised = (RULE, other.model_copy(update={"severity": "advisory"}))
+    assert earlier(ROWS, "m", policy().model_copy(update={"rules": advised})) == 0
+    assert earlier(ROWS, "m", policy(alpha=0.1)) == 2
+
+
+def test_looks_declared_after_the_first_judgement_count_for_nothing():
+    for model in "abc":
+        earlier(ROWS, model, policy())
+    found = ledger.before(ledger.look(ROWS, "c", policy(looks=10)))
+    assert (found.earlier, found.allowed) == (2, 1)
+    (concern,) = ledger.concerns(found, 10)
+    assert "the policy of the first of them allows one look" in concern.says
+    fresh = known()
+    for model in "abc":
+        earlier(fresh, model, policy(looks=3))
+    found = ledger.before(ledger.look(fresh, "c", policy(looks=3)))
+    assert (found.earlier, found.allowed) == (2, 3) and ledger.concerns(found, 3) == ()
+    assert ledger.concerns(ledger.before(ledger.look(fresh, "d", policy(looks=9))), 9) != ()
 
 
 def test_rows_are_known_in_any_order_and_in_another_draw():
     assert earlier(ROWS, "m1", policy()) == 0
-    assert earlier(RNG.permutation(ROWS), "m2", policy()) == 1
-    half = np.r_[ROWS[:250], RNG.integers(0, 2**63, 250).astype(np.uint64)]
+    assert earlier(ledger.Known(RNG.permutation(ROWS.lines), NONE), "m2", policy()) == 1
+    half = ledger.Known(np.r_[ROWS.lines[:250], known(250).lines], NONE)
     assert earlier(half, "m3", policy()) == 2
-    assert earlier(RNG.integers(0, 2**63, 500).astype(np.uint64), "m4", policy()) == 0
+    assert earlier(known(), "m4", policy()) == 0
 
 
 def test_without_a_state_folder_nothing_is_counted(monkeypatch, tmp_path):
@@ -69,8 +100,65 @@ def data(order, n=300):
 
 def test_digests_are_of_content_not_of_place():
     n = np.arange(300)
-    assert (row_digests.of(data(n)) == row_digests.of(data(n[::-1]))).all()
-    assert len(row_digests.of(data(n))) == 300
+    first, last = row_digests.of(data(n)), row_digests.of(data(n[::-1]))
+    assert (first.contents == last.contents).all() and len(first.contents) == 300
+    assert len(first.lines) == 0
+
+
+def test_rows_too_coarse_to_be_known_again_are_not_counted():
+    coarse = ledger.Known(NONE, NONE)
+    assert earlier(coarse, "m1", policy()) is None
+    assert earlier(coarse, "m2", policy()) is None
+    rows = data(np.arange(300))
+    flat = replace(rows, splits={"test": replace(rows.test, x=np.round(rows.test.x > 0).astype(np.float32))})
+    assert len(row_digests.of(flat).contents) == 0
+
+
+def test_the_same_lines_are_the_same_rows_whatever_is_declared_of_them():
+    import pandas as pd
+
+    from audit.data import tables
+    from audit.data.roles import Roles, SplitPlan
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200), "y": rng.integers(0, 2, 200)})
+    frame["sex"] = np.where(rng.random(200) < 0.5, "f", "m")
+
+    def rows(numeric, sensitive=()):
+        roles = Roles("y", positive="1", numeric=numeric, sensitive=sensitive)
+        return row_digests.of(tables.from_frame("t", "binary", frame, None, roles, SplitPlan(by="none")))
+
+    assert earlier(rows(("a", "b")), "m1", policy()) == 0
+    assert earlier(rows(("a",)), "m2", policy()) == 1
+    assert earlier(rows((), ("sex",)), "m3", policy()) == 2
+
+
+def test_a_damaged_memory_neither_crashes_nor_forgets():
+    earlier(ROWS, "m1", policy())
+    earlier(known(), "m1", policy())
+    folder = state.folder() / ledger.FOLDER
+    for rows in folder.glob("*/rows.npz"):
+        rows.write_bytes(b"")
+    for look in folder.glob("*/look-*"):
+        look.write_text("")
+    assert earlier(ROWS, "m2", policy()) == 1
+
+
+def judged(apply, order=None, **more) -> str:
+    """Return what a model gives on 300 rows, as a digest."""
+    rows = data(np.arange(300) if order is None else order)
+    return row_digests.of_judged(rows, observe(audit.Model("m", apply, **more), rows))
+
+
+def test_a_model_is_what_it_gives_however_it_is_handed_over():
+    first = judged(lambda p, x: 3 * x[:, :1])
+    assert first == judged(lambda p, x: 3 * x[:, :1], np.arange(300)[::-1])
+    assert first == judged(lambda p, x: 3 * x[:, :1] + 1e-6, outputs="logits")
+    scores = {"test": np.asarray(3 * data(np.arange(300)).test.x[:, :1], np.float64)}
+    assert first == judged(None, scores=scores, outputs="logits")
+    assert first != judged(lambda p, x: 3.3 * x[:, :1])
+    assert first != judged(lambda p, x: 3 * x[:, :1] + 0.2)
+    assert first != judged(lambda p, x: 3 * x[:, :1], decision=DecisionRule("threshold", 0.6))
 
 
 @pytest.mark.parametrize("looks", [1, 2])

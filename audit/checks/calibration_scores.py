@@ -34,7 +34,7 @@ class ScoresOptions(Options):
     measures=(
         Measure("log_loss", "lower", "Mean of minus the log of the true class's probability, in nats.",
                 "mean over rows", ends=(0, None)),
-        Measure("brier", "lower", "Mean squared gap of confidence and outcome, 0 to 1.", "mean over rows", ends=(0, 2)),
+        Measure("brier", "lower", "Mean squared gap of confidence and outcome, 0 to 1.", "mean over rows", ends=(0, 1)),
         Measure("miscalibration", "lower", "Brier score minus that after isotonic recalibration (MCB).", SHOWN),
         Measure("discrimination", "higher", "What the recalibrated forecasts gain over always stating the base "
                 "rate (DSC).", SHOWN),

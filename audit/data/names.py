@@ -69,12 +69,15 @@ def _named(split: Split) -> Split:
 
 
 def refuse_alike(texts: Iterable[Any], what: str) -> None:
-    """Raise DataError where a column writes one name in two ways, '1' and '1.0', which may be meant apart."""
+    """Raise DataError where a column writes one name in two ways, '1' and '1.0', which may be meant apart.
+
+    Numbers are written as their name is.
+    """
     first: dict[str, str] = {}
     for text in texts:
-        if not isinstance(text, str) or name_of(text) == MISSING:
+        if name_of(text) == MISSING:
             continue
-        plain = str(text).strip()
+        plain = text.strip() if isinstance(text, str) else name_of(text)
         seen = first.setdefault(name_of(text), plain)
         if (
             seen != plain and seen.isascii() and plain.isascii()

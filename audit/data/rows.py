@@ -27,6 +27,7 @@ class Rows:
     numeric: dict[str, np.ndarray]
     raw: np.ndarray
     stated: np.ndarray
+    lines: np.ndarray
     dropped: Mapping[str, int]
     salt: str
     unused: tuple[str, ...]
@@ -34,9 +35,17 @@ class Rows:
 
 
 def collect(
-    frame: pd.DataFrame, test_frame: pd.DataFrame | None, roles: Roles, plan: SplitPlan, task: Task
+    frame: pd.DataFrame,
+    test_frame: pd.DataFrame | None,
+    roles: Roles,
+    plan: SplitPlan,
+    task: Task,
+    lines: np.ndarray,
 ) -> Rows:
-    """Return the usable rows of the tables; DataError for absent columns, repeated ids and bad numbers."""
+    """Return the usable rows of the tables; DataError for absent columns, repeated ids and bad numbers.
+
+    lines: the rows' digests as the files write them.
+    """
     tables = {"data": frame} if test_frame is None else {"data": frame, "test": test_frame}
     _refuse_absent(tables, roles, plan, task)
     wanted = roles.columns(task)
@@ -62,7 +71,7 @@ def collect(
     def of(which: np.ndarray, unlabelled: Rows | None) -> Rows:
         some = {column: values[which] for column, values in text.items()}
         numbers = {column: values[which] for column, values in numeric.items()}
-        return Rows(some, numbers, raw[which], stated[which], dropped, salt, unused, unlabelled)
+        return Rows(some, numbers, raw[which], stated[which], lines[which], dropped, salt, unused, unlabelled)
 
     judged = "test" if "test" in stated else ""
     lost = _unlabelled(text, numeric, roles, task) & (stated == judged)

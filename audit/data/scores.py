@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from audit.data import files, frames, splits
 from audit.data.roles import require
@@ -64,8 +66,10 @@ def _table(
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Return ids[n] (None without a column of that name) and scores[n, k] of a CSV or Parquet file."""
     frame = frames.read(path)
+    id = id if id in frame.columns else "id"  # the data's own name of the column, or the usual one
     for column in columns:
         require(column, frame.columns, "score column")
+    _refuse_unread_ids(frame, data, id, [*columns, *data.classes], path)
     named = [column for column in frame.columns if column != id]
     chosen = list(columns) or (list(data.classes) if set(data.classes) <= set(named) else named)
     if not columns and len(chosen) > 1 and chosen != list(data.classes):
@@ -83,6 +87,20 @@ def _table(
         text[chosen[0]] = _numbered(text[chosen[0]], data, outputs, chosen[0])
     scores = np.stack([frames.numbers(text[column], column) for column in chosen], axis=1)
     return text.get(id), scores
+
+
+def _refuse_unread_ids(frame: pd.DataFrame, data: Dataset, id: str, read: Sequence[str], path: Path) -> None:
+    """Raise DataError where rows would be taken in order though a column of the file, left unread, names each row."""
+    if id in frame.columns or path.name in data.provenance.source.split(", "):
+        return
+    for column in frame.columns:
+        named = re.search(r"(^|[^a-z])(id|key|uuid|number|no|row)$", str(column).lower())
+        if column not in read and named and frame[column].is_unique:
+            raise DataError(
+                f"path={str(path)!r}: rows would be taken in order, yet column {column!r} names each of them",
+                "the ids of the data's rows in a column of that name",
+                "declare columns.id in the data, or drop the column where the order is right",
+            )
 
 
 def _numbered(cells: np.ndarray, data: Dataset, outputs: Outputs | None, column: str) -> np.ndarray:
@@ -178,8 +196,12 @@ def _refuse_values(scores: np.ndarray, data: Dataset, outputs: Outputs | None, p
     if scores.min() < 0 or scores.max() > 1 or (exclusive and np.abs(scores.sum(axis=1) - 1).max() > 1e-3):
         raise DataError(
             f"path={str(path)!r} holds scores from {scores.min():g} to {scores.max():g}",
-            "probabilities: from 0 to 1, adding up to 1",
-            "or set outputs: logits",
+            "probabilities: from 0 to 1" + (", adding up to 1" if exclusive else ""),
+            "set outputs: logits"
+            if scores.min() < 0
+            else "give their own scale, as span: [0, 100]"
+            if not exclusive
+            else "divide each row by its sum",
         )
 
 

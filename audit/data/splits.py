@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
 from audit.data.roles import SplitPlan, require
 from audit.errors import DataError
@@ -29,6 +30,23 @@ def hash_ids(raw: Iterable[str], salt: str) -> np.ndarray:
     """Return the first 16 hex digits of SHA-256(salt:id) of each raw id[n]."""
     ids = [hashlib.sha256(f"{salt}:{one}".encode()).hexdigest()[:16] for one in raw]
     return np.array(ids, "<U16")
+
+
+def lines(*tables: pd.DataFrame | None, apart: Iterable[str] = ()) -> np.ndarray:
+    """Return the digests[n] (uint64) of the rows of tables one after the other, of their cells as text.
+
+    apart: columns that are not the rows' own, such as a model's scores.
+    """
+    found = []
+    for table in tables:
+        if table is not None:
+            cells = [
+                map(str, table[column].tolist())
+                for column in sorted(table, key=str)
+                if column not in set(apart)
+            ]
+            found += map("\x1f".join, zip(*cells, strict=True))
+    return np.array([int(hashlib.sha256(one.encode()).hexdigest()[:16], 16) for one in found], np.uint64)
 
 
 def row_numbers(origin: str, n: int) -> np.ndarray:

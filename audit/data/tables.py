@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +31,12 @@ def load(
     obtain: str = "",
     licence: str = "",
     sha256: str | None = None,
+    apart: Sequence[str] = (),
 ) -> Dataset:
     """Return the dataset in one CSV, TSV or Parquet file, or in two where test has its own.
 
-    `obtain` says where a missing file comes from; `sha256` is the expected `files.digest` of the files.
+    `obtain` says where a missing file comes from; `sha256` is the expected `files.digest` of the files. apart: columns
+    that are a model's scores, by which rows are not known again.
     """
     found = frames.load(path, test, obtain, sha256)
     return from_frame(
@@ -48,6 +50,7 @@ def load(
         source=found.source,
         licence=licence,
         sha256=found.sha256,
+        apart=apart,
     )
 
 
@@ -64,10 +67,12 @@ def from_frame(
     licence: str = "",
     sha256: str = "",
     notes: tuple[str, ...] = (),
+    apart: Sequence[str] = (),
 ) -> Dataset:
     """Return the dataset in a pandas table, or in two where test has its own; raises DataError."""
+    lines = splits.lines(frame, test_frame, apart=apart)
     frame, test_frame, made_of = derived.add(frame, test_frame, derive or {}, roles)
-    rows = collect(frame, test_frame, roles, plan, task)
+    rows = collect(frame, test_frame, roles, plan, task, lines)
     used = derived.sources(derive or {})
     rows = replace(rows, unused=tuple(column for column in rows.unused if column not in used))
     label = labels.encode(rows.text, roles, task)
@@ -181,6 +186,7 @@ def _every(rows: Rows, x: np.ndarray, y: np.ndarray, roles: Roles) -> Split:
         weight=columns.weights(text[roles.weight], roles.weight) if roles.weight else None,
         time=columns.times(text[roles.time], roles.time) if roles.time else None,
         legitimate={column: columns.groups(text[column], column, roles) for column in roles.legitimate},
+        line=rows.lines,
     )
 
 

@@ -61,7 +61,8 @@ def from_frame(
 
     Texts are NFC; one that occurs again (but for case and blanks) lies on one side of a drawn split.
     """
-    rows = collect(frame, test_frame, replace(roles, free=(text,)), plan, task)
+    lines = splits.lines(frame, test_frame)
+    rows = collect(frame, test_frame, replace(roles, free=(text,)), plan, task, lines)
     rows, texts = _written(rows, text)
     same = np.array([plain(one) for one in texts], object)
     label = labels.encode(rows.text, roles, task)
@@ -105,7 +106,12 @@ def _written(rows: Rows, column: str) -> tuple[Rows, np.ndarray]:
     gone = {EMPTY: int((~keep).sum())} if not keep.all() else {}
     cells = {name: values[keep] for name, values in rows.text.items()}
     kept = replace(
-        rows, text=cells, raw=rows.raw[keep], stated=rows.stated[keep], dropped={**rows.dropped, **gone}
+        rows,
+        text=cells,
+        raw=rows.raw[keep],
+        stated=rows.stated[keep],
+        lines=rows.lines[keep],
+        dropped={**rows.dropped, **gone},
     )
     return kept, texts[keep]
 
@@ -173,6 +179,7 @@ def _every(rows: Rows, texts: np.ndarray, tokens: Tokens, y: np.ndarray, roles: 
         groups={column: columns.groups(rows.text[column], column, roles) for column in roles.sensitive},
         cluster=splits.hash_ids(rows.text[roles.cluster], rows.salt) if roles.cluster else None,
         text=texts,
+        line=rows.lines,
     )
 
 

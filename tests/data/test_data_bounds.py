@@ -44,17 +44,23 @@ def test_the_unit_of_eps_is_derived_or_declared(x, given, scale, unit):
 
 def test_a_table_counts_its_deviations_on_train_also_where_features_are_named():
     x = RNG.normal(size=(100, 2)) * [1, 50]
-    bare = data(x, low=-300, high=300)
-    named = data(x, low=-300, high=300, features=[Feature("a"), Feature("pay", unit="EUR")])
+    bare = data(x, plan=audit.SplitPlan(), low=-300, high=300)
+    named = data(
+        x, plan=audit.SplitPlan(), low=-300, high=300, features=[Feature("a"), Feature("pay", unit="EUR")]
+    )
     deviation = bare.splits["train"].x.std(axis=0)
     for made in (bare, named):
         assert made.scale == pytest.approx(deviation, rel=1e-5)
         assert [f.scale for f in made.features] == pytest.approx(deviation, rel=1e-5)
         assert eps_unit(made) == "standard deviations on train"
-    own = data(x, low=-300, high=300, features=[Feature("a"), Feature("pay", scale=10)])
+    own = data(
+        x, plan=audit.SplitPlan(), low=-300, high=300, features=[Feature("a"), Feature("pay", scale=10)]
+    )
     assert own.scale[1] == 10
     assert eps_unit(own) == "of each feature's declared scale"
-    assert eps_unit(data(x, low=-300, high=300, scale=[1, 2])) == "of the declared scale"
+    assert (
+        eps_unit(data(x, plan=audit.SplitPlan(), low=-300, high=300, scale=[1, 2])) == "of the declared scale"
+    )
 
 
 @pytest.mark.parametrize(

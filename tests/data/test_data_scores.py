@@ -92,7 +92,8 @@ def test_arrays_in_python_take_scores_in_row_order(tmp_path):
     ("file", "more", "words"),
     [
         ({"id": FRAME["key"][:5], "p": 0.5}, {}, "of 10 test rows"),
-        ({"id": FRAME["key"], "p": 1.5}, {}, "or set outputs: logits"),
+        ({"id": FRAME["key"], "p": 1.5}, {}, "as span: [0, 100]"),
+        ({"id": FRAME["key"], "p": -1.5}, {}, "set outputs: logits"),
         ({"id": FRAME["key"], "a": 0.5, "b": 0.6}, {}, "adding up to 1"),
         ({"id": FRAME["key"], "p": "x"}, {}, "no number"),
         ({"id": FRAME["key"], "p": ["", *["0.5"] * 49]}, {}, "lacks a value in 1 rows"),

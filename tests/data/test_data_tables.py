@@ -166,7 +166,8 @@ def test_repeated_rows_in_test_are_counted_and_kept():
 def test_rows_without_a_label_are_dropped_and_counted():
     data = _load(_frame().assign(income=["?", "low", "high", "low"] * 25))
     assert data.provenance.dropped == {"missing target": 25}
-    assert sum(map(len, data.splits.values())) == 75
+    lost = data.splits["unlabelled"]
+    assert sum(map(len, data.splits.values())) == 75 + len(lost) and len(lost) == 25 and set(lost.y) == {-1}
 
 
 def test_a_missing_number_in_a_row_that_goes_anyway_is_no_mistake():

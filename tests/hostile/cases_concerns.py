@@ -156,6 +156,7 @@ CASES = (
     Case("a second policy on the same rows", 3,
          lambda f: twice(f, {"rules": [rule("accuracy.overall.accuracy", at_least=0.7)]}), "have judged 1 other"),
     Case("a second model, the file in another order", 3, shuffled, "have judged 1 other"),
+    Case("looks declared after the first", 3, lambda f: twice(f, {"of": model(0.01), "looks": 2}), "of the first"),
     Case("a stored PASS under a second policy", 3, lambda f: gated(f, 0.7), "have judged 1 other"),
     Case("accuracy at least -5", 2,
          lambda f: given(f, [rule("accuracy.overall.accuracy", at_least=-5)]), "every value"),
@@ -175,6 +176,6 @@ HONEST = (
     Case("the same model again", 0, lambda f: twice(f, {})),
     Case("a second model, two looks declared", 0, lambda f: twice(f, {"of": model(0.01), "looks": 2}, {"looks": 2})),
     Case("a second policy, two looks declared", 0,
-         lambda f: twice(f, {"rules": [rule("accuracy.overall.accuracy", at_least=0.7)], "looks": 2})),
+         lambda f: twice(f, {"rules": [rule("accuracy.overall.accuracy", at_least=0.7)], "looks": 2}, {"looks": 2})),
     Case("a waiver with a name and an end", 0, waived),
 )  # fmt: skip

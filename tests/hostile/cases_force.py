@@ -109,12 +109,11 @@ def centred(params: Any, x: np.ndarray) -> np.ndarray:
 
 
 def leaves_in_a_check(folder: Path) -> tuple[int, str]:
-    """Audit a model that exits once its outputs on test and calibration rows are known."""
-    calls = []
+    """Audit a model that exits where it is asked about other rows than its own."""
+    known = set(rows()[0].astype(np.float32)[:, 0].tolist())
 
     def apply(params: Any, x: Any) -> Any:
-        calls.append(1)
-        return good(params, x) if len(calls) < 100 else sys.exit(0)
+        return good(params, x) if set(np.asarray(x)[:, 0].tolist()) <= known else sys.exit(0)
 
     rule = {"id": "N", "measure": "robustness.noise.noisy_accuracy", "at_least": 0.1, "because": "a test"}
     config = {**FLAT, "checks": {"robustness.noise": {}}, "policy": {"name": "force", "rules": [rule]}}

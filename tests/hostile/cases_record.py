@@ -43,7 +43,7 @@ def made(name: str) -> Path:
     ]
     config = {
         "name": name,
-        "policy": {"name": "p", "rules": rules, "waivers": [WAIVER] if name == "bad" else []},
+        "policy": {"name": "p", "looks": 2, "rules": rules, "waivers": [WAIVER] if name == "bad" else []},
         "checks": {"accuracy.overall": {}},
         "record": {"row_outcomes": True},
     }
