@@ -32,7 +32,14 @@ def table(
 ) -> str:
     """Write rows with a column of scores."""
     frame = pd.DataFrame(
-        {"id": np.arange(len(y)), "a": x[:, 0], "b": x[:, 1], "y": y, "sex": sex, "s": scores}
+        {
+            "id": np.arange(len(y)) if id is None else id,
+            "a": x[:, 0],
+            "b": x[:, 1],
+            "y": y,
+            "sex": sex,
+            "s": scores,
+        }
     )
     frame.to_csv(folder / "d.csv", index=False)
     return str(folder / "d.csv")
@@ -100,7 +107,7 @@ def shuffled(folder: Path):
     scored(folder, 3 * X[:, 0], [ACCURATE])
     order = np.random.default_rng(1).permutation(N)
     (folder / "b").mkdir()
-    return scored(folder / "b", 2 * X[order, 0], [ACCURATE], x=X[order], y=Y[order], sex=SEX[order])
+    return scored(folder / "b", 2 * X[order, 0], [ACCURATE], x=X[order], y=Y[order], sex=SEX[order], id=order)
 
 
 def folded(folder: Path, judge: str):
