@@ -28,7 +28,12 @@ PARITY = rule(GROUPS, at_least=0.8)
 
 
 def table(
-    folder: Path, scores: np.ndarray, x: np.ndarray = X, y: np.ndarray = Y, sex: np.ndarray = SEX
+    folder: Path,
+    scores: np.ndarray,
+    x: np.ndarray = X,
+    y: np.ndarray = Y,
+    sex: np.ndarray = SEX,
+    id: Any = None,
 ) -> str:
     """Write rows with a column of scores."""
     frame = pd.DataFrame(
