@@ -231,3 +231,48 @@ def test_many_classes_raise_no_alarm_by_their_number():
         data = replace(data, splits={**data.splits, "unlabelled": rows})
         lost = replace(base, data=data, outputs={**base.outputs, "unlabelled": rng.normal(size=(60, 20))})
         assert names(lost) == []
+
+
+def test_few_copies_are_no_concern_and_copied_images_are():
+    rng = np.random.default_rng(2)
+    images = rng.random((300, 4, 4, 1)).astype(np.float32)
+    images[:120] = images[120:240]
+    base = subject(logits(300), rng.integers(0, 2, 300))
+    split = replace(base.data.test, x=images)
+    copied = replace(base.data, modality="image", features=(), splits={"test": split})
+    assert (
+        names(replace(base, data=copied)) == ["repeated_rows"] or (split.y[:120] != split.y[120:240]).any()
+    )  # a copy has the same label
+    split = replace(split, y=np.r_[split.y[120:240], split.y[120:]])
+    assert names(replace(base, data=replace(copied, splits={"test": split}))) == ["repeated_rows"]
+    x = rng.normal(size=(40, 2)).astype(np.float32)
+    small = subject(
+        logits(60), rng.integers(0, 2, 60), x=np.r_[x, x[:9], rng.normal(size=(11, 2))].astype(np.float32)
+    )
+    assert names(small) == []
+
+
+def test_labels_missing_in_regression():
+    base = subject(logits(), np.random.default_rng(0).normal(size=N), task="regression", kind="values")
+    rows = Split(np.zeros((100, 2), np.float32), np.full(100, -1), np.arange(100).astype(str))
+    data = replace(base.data, splits={**base.data.splits, "unlabelled": rows})
+    for shift, expected in ((3.0, ["missing_labels"]), (0.0, [])):
+        lost = np.random.default_rng(1).normal(shift, 2, (100, 1))
+        assert names(replace(base, data=data, outputs={**base.outputs, "unlabelled": lost})) == expected
+
+
+def test_labels_missing_within_a_group():
+    """Women without a label score low, men high: the whole share is unmoved."""
+    base = lacking(0.0, 400)
+    sex = np.where(np.arange(400) % 2, "f", "m")
+    splits = {name: replace(split, groups={"sex": sex}) for name, split in base.data.splits.items()}
+    lost = np.where(sex == "f", -3.0, 3.0)[:, None] + np.random.default_rng(3).normal(size=(400, 1))
+    data = replace(base.data, splits=splits)
+    (concern,) = concerns.found(replace(base, data=data, outputs={**base.outputs, "unlabelled": lost}))
+    assert "among sex" in concern.says
+
+
+def test_nearly_all_in_0_and_1_is_doubted_too():
+    p = np.clip(np.random.default_rng(0).normal(0.5, 0.2, N), -0.05, 1.2)
+    assert "outputs_meaning" in names(subject(p))
+    assert names(subject(logits() * 0.3)) == []

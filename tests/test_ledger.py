@@ -11,7 +11,7 @@ import audit
 from audit import ledger, row_digests, state
 from audit.data.arrays import from_splits
 from audit.evidence import Policy, Rule
-from audit.subject import DecisionRule, Split, observe
+from audit.subject import Dataset, DecisionRule, Feature, Split, observe
 
 RNG = np.random.default_rng(0)
 NONE = np.zeros(0, np.uint64)
@@ -187,3 +187,55 @@ def test_past_the_looks_declared_nothing_passes(tmp_path, looks):
         assert concern.name == "earlier_judgements" and "1 other model or policy" in concern.says
     assert run(0.0).verdict == "PASS"
     assert run(0.0).decisions[0].bound_level == pytest.approx(1 - 0.05 / looks)
+
+
+def test_a_record_judged_elsewhere_keeps_the_looks_it_knows_of(tmp_path, monkeypatch):
+    def run(shift: float):
+        return audit.run(
+            {"name": "n", "checks": {"accuracy.overall": {}},
+             "policy": {"name": "p", "rules": [{**RULE.model_dump(exclude={"at_most"}), "at_least": 0.3}]}},
+            data=data(np.arange(300)),
+            model=audit.Model("m", lambda p, x: x * 5 + p, np.float32(shift), outputs="logits"),
+            out=tmp_path,
+        )  # fmt: skip
+
+    rows = data(np.arange(300))
+    assert rows.test.x.shape[1] == 2
+    narrow = from_splits(
+        "d", "binary", {"test": replace(rows.test, x=rows.test.x[:, :1])}, classes=("n", "y")
+    )
+    monkeypatch.setitem(globals(), "data", lambda order: narrow)
+    first, second = run(0.0), run(0.4)
+    assert [len(r.concerns) for r in (first, second)] == [0, 1]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    for record, policies in ((second, (policy(0.2), second.policy)), (first, (policy(0.2),))):
+        for other in policies:
+            doubts, earlier = ledger.judged_again(record, other)
+            assert [c.name for c in doubts] == ["earlier_judgements"] and earlier >= 1
+    assert ledger.judged_again(first, first.policy)[0] == ()
+    raised = first.policy.model_copy(update={"looks": 9})
+    assert ledger.judged_again(second, raised)[0] != ()  # looks raised afterwards
+
+
+def test_policies_that_require_something_else_are_two():
+    asked = policy().model_copy(update={"requires": ("fairness.groups",)})
+    assert ledger.policy_digest(asked) != ledger.policy_digest(policy())
+
+
+def test_content_is_of_names_and_minus_nothing_is_nothing():
+    rng = np.random.default_rng(1)
+    x = np.c_[rng.normal(size=80), rng.integers(1, 3, 80)].astype(np.float32)
+    x[0, 0] = 0.0
+    y = rng.integers(0, 2, 80)
+
+    def rows(x, categories):
+        features = (Feature("a"), Feature("kind", "categorical", categories=categories))
+        split = Split(x, y, np.arange(80).astype(str))
+        return row_digests.of(
+            Dataset("d", "binary", "table", {"test": split}, classes=("n", "y"), features=features)
+        )
+
+    other = x.copy()
+    other[0, 0], other[:, 1] = -0.0, 3 - x[:, 1]
+    assert (rows(x, ("u", "v")).contents == rows(other, ("v", "u")).contents).all()
+    assert not np.array_equal(rows(x, ("u", "v")).contents, rows(x, ("u", "w")).contents)
