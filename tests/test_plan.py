@@ -191,7 +191,8 @@ def test_rows_at_the_ideal_are_those_of_the_closed_form():
 )
 def test_what_no_model_could_make_estimable_is_said_with_the_reason(measure, where, reason):
     checks = {**CHECKS, "robustness.fgsm": {}, "calibration.reliability": {}}
-    loaded = _loaded(_rule(measure, where=where, at_least=0.5), checks=checks, model={"scores": "s.csv"})
+    side = "at_most" if measure.endswith(("difference", "ece_15")) else "at_least"
+    loaded = _loaded(_rule(measure, where=where, **{side: 0.5}), checks=checks, model={"scores": "s.csv"})
     found = plan(loaded, _data({"a": (30, 30), "b": (30, 0)}))
     assert found.rows[0].outlook == "NOT-ESTIMABLE" and reason in found.rows[0].says
     assert "1 cannot PASS (R). No model" in found.says
