@@ -40,8 +40,10 @@ class SplitConfig(Frozen):
         if not isinstance(given, dict):
             return given
         if given.get("by") != "folds":
-            if given.get("folds") is not None or given.get("judge", "model") != "model":
-                raise ValueError("folds, or judge: training_procedure, without by: folds")
+            if given.get("folds") is not None:
+                raise ValueError("folds without by: folds")
+            if given.get("judge", "model") != "model":
+                raise ValueError("judge: training_procedure without by: folds")
             if given.get("by") == "none" and given.get("test", 1) != 1:
                 raise ValueError("by: none with test: every row is judged; leave it out")
             return given
