@@ -153,7 +153,7 @@ def test_what_is_not_finite_is_decided_for_no_class():
                 assert np.isnan(f(out, outputs_kind)[0]).all()
                 assert np.isfinite(f(out, outputs_kind)[1]).all()
         one = np.array([[value], [0.9]])
-        assert decide(one, Model("m", None)).tolist() == [UNDECIDED, 1]
+        assert decide(one, Model("m", None, outputs="logits")).tolist() == [UNDECIDED, 1]
         assert np.isnan(probabilities(one, "logits")[0]).all()
 
 
